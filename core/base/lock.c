@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lock.c - futex locks with ranks, the gate and the quiet section
+ *
+ * Pitfalls.
+ * 1. SIGSEGV, SIGBUS, SIGILL, SIGFPE and SIGTRAP are never held back: the
+ *    kernel kills a process whose fault signal is blocked, handler or not.
+ * 2. glibc's two internal signals (32, 33) stay open as well; with them blocked
+ *    setuid() and pthread_cancel() in another thread would wait for us.
+ * 3. The gate's word counts guests; its top bit means closed. Guests that meet
+ *    a closed gate have not been counted, so the closer waits for 0 exactly.
+ */
+#include "core/base/lock.h"
+
+#include <signal.h>
+#include <stddef.h>
+
+#include "core/base/sys.h"
+
+#define GATE_CLOSED 0x80000000u
+
+static struct {
+	uint32_t word;		/* guests inside, and GATE_CLOSED */
+	struct lock closer;	/* held from gate_close to gate_open */
+} gate = { .closer = LOCK_INIT(0) };
+
+#ifdef HRESV_DEBUG_LOCKS
+static __thread uint32_t ranks_held __attribute__((tls_model("initial-exec")));
+
+static void rank_check(const struct lock *l)
+{
+	if (l->rank && (ranks_held >> l->rank) != 0)
+		__builtin_trap();
+	ranks_held |= 1u << l->rank;
+}
+
+static void rank_forget(const struct lock *l)
+{
+	ranks_held &= ~(1u << l->rank);
+}
+#else
+static void rank_check(const struct lock *l)
+{
+	(void)l;
+}
+
+static void rank_forget(const struct lock *l)
+{
+	(void)l;
+}
+#endif
+
+static bool swap_if(uint32_t *word, uint32_t from, uint32_t to)
+{
+	return __atomic_compare_exchange_n(word, &from, to, false, __ATOMIC_ACQUIRE,
+					   __ATOMIC_RELAXED);
+}
+
+bool lock_try(struct lock *l)
+{
+	if (!swap_if(&l->word, 0, 1))
+		return false;
+	rank_check(l);
+	return true;
+}
+
+void lock_take(struct lock *l)
+{
+	if (!swap_if(&l->word, 0, 1))
+		while (__atomic_exchange_n(&l->word, 2, __ATOMIC_ACQUIRE) != 0)
+			sys_futex_wait(&l->word, 2, NULL);
+	rank_check(l);
+}
+
+void lock_drop(struct lock *l)
+{
+	rank_forget(l);
+	if (__atomic_exchange_n(&l->word, 0, __ATOMIC_RELEASE) == 2)
+		sys_futex_wake(&l->word, 1);
+}
+
+void lock_renew(struct lock *l)
+{
+	__atomic_store_n(&l->word, 0, __ATOMIC_RELEASE);
+	rank_forget(l);
+}
+
+static uint64_t signal_bit(int number)
+{
+	return (uint64_t)1 << (number - 1);
+}
+
+void quiet_enter(struct quiet *ret_q)
+{
+	const uint64_t held_back =
+		~(signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGILL) |
+		  signal_bit(SIGFPE) | signal_bit(SIGTRAP) | signal_bit(32) | signal_bit(33));
+
+	ret_q->old_mask = 0;
+	sys_sigmask(SIG_BLOCK, &held_back, &ret_q->old_mask);
+}
+
+void quiet_leave(const struct quiet *q)
+{
+	sys_sigmask(SIG_SETMASK, &q->old_mask, NULL);
+}
+
+static bool gate_try_enter(void)
+{
+	uint32_t word = __atomic_load_n(&gate.word, __ATOMIC_RELAXED);
+
+	while (!(word & GATE_CLOSED))
+		if (__atomic_compare_exchange_n(&gate.word, &word, word + 1, true,
+						__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			return true;
+	sys_futex_wait(&gate.word, word, NULL);
+	return false;
+}
+
+void gate_enter(struct quiet *ret_q)
+{
+	quiet_enter(ret_q);
+	while (!gate_try_enter())
+		;
+}
+
+void gate_leave(const struct quiet *q)
+{
+	uint32_t word = __atomic_sub_fetch(&gate.word, 1, __ATOMIC_RELEASE);
+
+	if (word == GATE_CLOSED)
+		sys_futex_wake(&gate.word, INT32_MAX);
+	quiet_leave(q);
+}
+
+void gate_close(void)
+{
+	uint32_t word;
+
+	lock_take(&gate.closer);
+	word = __atomic_or_fetch(&gate.word, GATE_CLOSED, __ATOMIC_ACQUIRE);
+	while (word != GATE_CLOSED) {
+		sys_futex_wait(&gate.word, word, NULL);
+		word = __atomic_load_n(&gate.word, __ATOMIC_ACQUIRE);
+	}
+}
+
+void gate_open(void)
+{
+	__atomic_store_n(&gate.word, 0, __ATOMIC_RELEASE);
+	sys_futex_wake(&gate.word, INT32_MAX);
+	lock_drop(&gate.closer);
+}
+
+void gate_renew(void)
+{
+	__atomic_store_n(&gate.word, 0, __ATOMIC_RELEASE);
+	lock_renew(&gate.closer);
+}

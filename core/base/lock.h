@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lock.h - ranked locks, the gate that fork closes, and signals kept out
+ *
+ * Ranks: a thread may only take a lock of a higher rank than those it holds.
+ * Debug builds (HRESV_DEBUG_LOCKS) check that and stop the process with a trap.
+ *
+ * The gate: an operation on our memory has two steps, the kernel's and the page
+ * map's. fork() between them would give the child a map that lies. Operations
+ * enter the gate as guests, fork closes it and waits until they have left.
+ *
+ * The quiet section: a signal handler that calls mmap or munmap while its own
+ * thread is half way through the same would wait for itself. Threads inside an
+ * operation therefore hold back every signal that can be held back.
+ */
+#ifndef HRESV_CORE_BASE_LOCK_H
+#define HRESV_CORE_BASE_LOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* In the order in which they may be taken. */
+enum lock_rank {
+	LOCK_START = 1,		/* reading the configuration, once */
+	LOCK_ATTACH,		/* table of System V attachments */
+	LOCK_FACTS,		/* cached facts */
+	LOCK_DEMOTE,		/* the store of populated small pages */
+	LOCK_PAGEMAP,		/* making a leaf of the page map */
+	LOCK_OUT,		/* last: holds nothing, waits for nothing */
+};
+
+struct lock {
+	uint32_t word;		/* 0 free, 1 taken, 2 taken and somebody waits */
+	uint32_t rank;
+};
+
+#define LOCK_INIT(r) { .word = 0, .rank = (r) }
+
+void lock_take(struct lock *l);
+bool lock_try(struct lock *l);
+void lock_drop(struct lock *l);
+/* In a fork child: whoever held it is not here. */
+void lock_renew(struct lock *l);
+
+/* The old mask of a thread that holds back its signals. */
+struct quiet {
+	uint64_t old_mask;
+};
+
+void quiet_enter(struct quiet *ret_q);
+void quiet_leave(const struct quiet *q);
+
+/*
+ * Enters as a guest, with signals held back; waits while the gate is closed.
+ * Guests do not nest: a thread inside an operation must not enter again.
+ */
+void gate_enter(struct quiet *ret_q);
+void gate_leave(const struct quiet *q);
+
+/* fork: closes the gate, waits until no guest is inside. One closer at a time. */
+void gate_close(void);
+void gate_open(void);
+/* In a fork child: open, no guests. */
+void gate_renew(void);
+
+#endif

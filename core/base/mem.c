@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* mem.c - pages for our own records, growing buffers, whole files */
+#include "core/base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+
+#include "core/base/align.h"
+#include "core/base/sys.h"
+
+size_t mem_page_bytes(void)
+{
+	static size_t cached;
+
+	if (!cached)
+		cached = getauxval(AT_PAGESZ);
+	return cached;
+}
+
+void *mem_pages(size_t bytes)
+{
+	long at = sys_mmap(0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (sys_failed(at))
+		return NULL;
+	sys_madvise((uintptr_t)at, bytes, MADV_DONTDUMP);
+	return (void *)at;
+}
+
+void mem_pages_free(void *at, size_t bytes)
+{
+	if (at)
+		sys_munmap((uintptr_t)at, bytes);
+}
+
+int blob_reserve(struct blob *b, size_t more)
+{
+	size_t need, room;
+	long at;
+
+	if (__builtin_add_overflow(b->bytes, more, &need) || need > SIZE_MAX / 4)
+		return -ENOMEM;
+	if (need < b->room)
+		return 0;
+	room = b->room ? b->room : mem_page_bytes();
+	while (room <= need)
+		room *= 2;
+	if (b->at)
+		at = sys_mremap((uintptr_t)b->at, b->room, room, MREMAP_MAYMOVE, 0);
+	else
+		at = sys_mmap(0, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (sys_failed(at))
+		return -ENOMEM;
+	b->at = (char *)at;
+	b->room = room;
+	return 0;
+}
+
+int blob_add(struct blob *b, const void *from, size_t bytes)
+{
+	int err = blob_reserve(b, bytes);
+
+	if (err)
+		return err;
+	memcpy(b->at + b->bytes, from, bytes);
+	b->bytes += bytes;
+	b->at[b->bytes] = '\0';
+	return 0;
+}
+
+int blob_text(struct blob *b, const char *zero_terminated)
+{
+	return blob_add(b, zero_terminated, strlen(zero_terminated));
+}
+
+void blob_free(struct blob *b)
+{
+	mem_pages_free(b->at, b->room);
+	*b = (struct blob){ 0 };
+}
+
+static int read_all(int fd, struct blob *b)
+{
+	for (;;) {
+		int err = blob_reserve(b, mem_page_bytes() / 2);
+
+		if (err)
+			return err;
+
+		long got = sys_read(fd, b->at + b->bytes, b->room - b->bytes - 1);
+
+		if (got == -EINTR)
+			continue;
+		if (got < 0)
+			return (int)got;
+		b->bytes += (size_t)got;
+		b->at[b->bytes] = '\0';
+		if (got == 0)
+			return 0;
+	}
+}
+
+int blob_read_file(const char *path, struct blob *ret_blob)
+{
+	struct blob b = { 0 };
+	long fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_NOCTTY, 0);
+
+	if (fd < 0)
+		return (int)fd;
+
+	int err = read_all((int)fd, &b);
+
+	sys_close((int)fd);
+	if (err) {
+		blob_free(&b);
+		return err;
+	}
+	*ret_blob = b;
+	return 0;
+}
+
+int blob_read_under(const char *root, const char *path, struct blob *ret_blob)
+{
+	struct blob whole = { 0 };
+	int err;
+
+	if (!root || !*root)
+		return blob_read_file(path, ret_blob);
+	err = blob_text(&whole, root);
+	if (!err)
+		err = blob_text(&whole, path);
+	if (!err)
+		err = blob_read_file(whole.at, ret_blob);
+	blob_free(&whole);
+	return err;
+}

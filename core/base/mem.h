@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mem.h - memory for our own records, and buffers that grow
+ *
+ * Straight from the kernel, never from malloc: we may be malloc.
+ */
+#ifndef HRESV_CORE_BASE_MEM_H
+#define HRESV_CORE_BASE_MEM_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The base page, in bytes, as the kernel told it (AT_PAGESZ). */
+size_t mem_page_bytes(void);
+
+/* Zeroed private pages, left out of core dumps; NULL when the kernel has none. */
+void *mem_pages(size_t bytes);
+void mem_pages_free(void *at, size_t bytes);
+
+/*
+ * A buffer that grows. { 0 } is an empty one. @at always has room for a zero
+ * byte behind @bytes once anything was added. Not safe for several threads.
+ */
+struct blob {
+	char *at;
+	size_t bytes;
+	size_t room;
+};
+
+/* Makes room for @more bytes behind the present ones: 0 or -ENOMEM. */
+int blob_reserve(struct blob *b, size_t more);
+int blob_add(struct blob *b, const void *from, size_t bytes);
+int blob_text(struct blob *b, const char *zero_terminated);
+void blob_free(struct blob *b);
+
+/*
+ * Reads all of a file into an empty @ret_blob, however long it is and however
+ * the kernel cuts it up; a zero byte follows the content. The caller frees it.
+ * On failure @ret_blob stays empty. -errno of open(2) or read(2), -ENOMEM.
+ */
+int blob_read_file(const char *path, struct blob *ret_blob);
+
+/* The same for the path made of @root and @path: tests hand in a directory. */
+int blob_read_under(const char *root, const char *path, struct blob *ret_blob);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conf.h - the environment, read once and sealed
+ *
+ * All of libhugetlbfs' variables with its meaning, and ours (DESIGN.md 11).
+ * Under AT_SECURE nothing is read and nothing is rerouted. A bad value costs
+ * one line, which names the variable, the value and what is used instead.
+ */
+#ifndef HRESV_CORE_FACTS_CONF_H
+#define HRESV_CORE_FACTS_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum conf_fallback { FALLBACK_THP, FALLBACK_SMALL, FALLBACK_FAIL };
+enum conf_explicit { EXPLICIT_FAIL, EXPLICIT_SMALL };
+enum conf_fork { FORK_AUTO, FORK_SHARE, FORK_COPY, FORK_REFUSE };
+
+/* One use of huge pages: mmap, System V segments, the heap. */
+struct conf_use {
+	bool on;
+	bool thp;		/* small pages, advised huge (MORECORE=thp) */
+	size_t page_bytes;	/* 0: HUGETLB_DEFAULT_PAGE_SIZE, or the kernel's default */
+};
+
+struct conf_elf {
+	bool read, write;	/* HUGETLB_ELFMAP R, W, RW */
+	size_t read_page_bytes, write_page_bytes;	/* 0: the default */
+	bool force;		/* HUGETLB_FORCE_ELFMAP */
+	const char *libraries;	/* HUGETLB_ELFLIBS, NULL when unset */
+};
+
+struct conf {
+	bool active;		/* false: AT_SECURE, or filtered by executable */
+	bool secure;		/* AT_SECURE */
+	bool filtered;		/* HUGETLB_RESTRICT_EXE names others */
+	size_t page_bytes;	/* HUGETLB_DEFAULT_PAGE_SIZE, 0 when unset */
+	const char *paths;	/* HUGETLB_PATH: hugetlbfs directories, parted by ':' */
+	struct conf_use mmap, shm, morecore;
+	struct conf_elf elf;
+	size_t mmap_min;	/* bytes; 0: one huge page */
+	size_t malloc_start;	/* bytes */
+	uint64_t limit;		/* bytes; UINT64_MAX: none */
+	uint64_t keep_free;	/* pages of the pool in use left to others */
+	size_t eager_max;	/* bytes of one private mapping proven at once */
+	enum conf_fallback fallback;
+	enum conf_explicit explicit_requests;
+	enum conf_fork fork;
+	bool promote;
+	bool share;		/* HUGETLB_SHARE */
+	const char *share_path;
+	bool no_reserve, no_prefault, minimal_copy, shrink;
+	unsigned verbose;	/* 0 to 99 */
+	bool debug;
+	const char *stats;	/* HUGETLB_STATS: a file, NULL when unset */
+};
+
+/*
+ * The defaults, without looking anywhere. HUGETLB_MMAP, _SHM and _MORECORE are
+ * on, ELF is off.
+ */
+void conf_defaults(struct conf *ret_conf);
+
+/*
+ * Fills @ret_conf from an environment block (as in environ) over the defaults
+ * and says every bad value, and every variable that is known to libhugetlbfs
+ * but without effect here, through @say (NULL: says nothing). Pure: tests hand
+ * in a block. @exe is the path of the executable, for HUGETLB_RESTRICT_EXE
+ * (compared by base name with the real executable, not with argv[0]).
+ */
+typedef void (*conf_say)(const char *variable, const char *value, const char *used_instead);
+void conf_parse(char *const *environment, const char *exe, conf_say say, struct conf *ret_conf);
+
+/*
+ * The process' configuration: read at the first call by whichever thread comes
+ * first, then read-only memory. NULL until libc has an environment to read, and
+ * in the rare case that there is no memory to keep it in. Async-signal-safe.
+ */
+const struct conf *conf_get(void);
+
+#endif
