@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: MIT
+#
+# Makefile - how libhresv is built, tested and installed; `make help` lists the targets
+#
+# One makefile, not recursive except to start over after set-up. Sources are found
+# by directory, so a new .c file needs no line here; what a directory is for is
+# DESIGN.md section 3. configure (made from configure.ac when it is missing) probes
+# the system and writes config.mk and config.h; a missing config.mk makes itself.
+
+srcdir  ?= .
+BUILD   ?= build
+CONFIGURE_ARGS ?=
+
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+.DEFAULT_GOAL := all
+
+V ?= 0
+ifeq ($(V),0)
+Q := @
+say = @printf '  %-7s %s\n' '$(1)' '$(2)';
+endif
+
+## Configuration ---------------------------------------------------------------
+
+# These goals work before anything is configured, and on a machine without autoconf.
+UNCONFIGURED := setup check check-quick lint demo bench bench-quick coverage \
+	clean distclean format help
+ifneq ($(filter-out $(UNCONFIGURED),$(or $(MAKECMDGOALS),all)),)
+include config.mk
+endif
+
+# The sed: configure removes core dumps, and our core/ isn't one.
+$(srcdir)/configure: $(srcdir)/configure.ac $(srcdir)/VERSION
+	$(call say,AUTOCONF,$@) cd $(srcdir) && autoconf && \
+	sed -i 's/rm -f core /rm -f /' configure
+
+# $(BUILD)/packages changes when setup has installed something configure should see.
+config.mk: $(srcdir)/configure $(srcdir)/config.mk.in $(srcdir)/config.h.in $(wildcard $(BUILD)/packages)
+	$(call say,CONF,$(or $(CONFIGURE_ARGS),as before)) \
+	if [ -x config.status ] && [ -z '$(CONFIGURE_ARGS)' ]; then \
+		./config.status --recheck >/dev/null && ./config.status >/dev/null; \
+	else \
+		$(srcdir)/configure -q $(CONFIGURE_ARGS); \
+	fi && touch config.mk
+
+config.h: config.mk
+
+## Flags -------------------------------------------------------------------------
+
+ifneq ($(CI)$(filter yes,$(WERROR)),)
+WARN_ERROR := -Werror
+endif
+
+# In front of the sources' own tree: out of it, config.h is in the build directory.
+INCLUDES := -I. -I$(srcdir) -I$(srcdir)/include
+COMMON_FLAGS = -std=gnu11 -D_GNU_SOURCE= $(INCLUDES) -Wall -Wextra -Wstrict-prototypes \
+	-Wmissing-prototypes -Wvla $(WARN_ERROR) -ffile-prefix-map=$(srcdir)/= \
+	-pthread -MMD -MP $(CPPFLAGS) $(CFLAGS)
+PRODUCT_FLAGS = -fPIC -fvisibility=hidden -ftls-model=initial-exec $(PRODUCT_CFLAGS)
+LINK_FLAGS = $(PRODUCT_LDFLAGS) $(LDFLAGS)
+
+ifeq ($(COVERAGE),1)
+COMMON_FLAGS += -O0 --coverage
+LINK_FLAGS += --coverage
+endif
+
+## Sources -------------------------------------------------------------------------
+
+sources = $(patsubst $(srcdir)/%,%,$(sort $(wildcard $(addprefix $(srcdir)/,$(1)))))
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+CORE_OBJ      := $(call objects,$(call sources,core/base/*.c core/facts/*.c \
+	core/decide/*.c core/act/*.c core/*.c))
+PRELOAD_SRC   := $(call sources,preload/*.c)
+ifneq ($(WITH_ELF),yes)
+PRELOAD_SRC   := $(filter-out preload/elf_%.c,$(PRELOAD_SRC))
+endif
+PRELOAD_OBJ   := $(call objects,$(PRELOAD_SRC))
+API_OBJ       := $(call objects,$(call sources,api/*.c))
+ifeq ($(WITH_MALLOC),yes)
+ALLOCATOR_OBJ := $(call objects,$(call sources,allocator/*.c))
+endif
+ifeq ($(WITH_TOOLS),yes)
+TOOLS_OBJ     := $(call objects,$(call sources,tools/*.c))
+endif
+ifeq ($(WITH_COMPAT),yes)
+COMPAT_OBJ    := $(call objects,$(call sources,compat/*.c))
+endif
+PRODUCT_OBJ   := $(CORE_OBJ) $(PRELOAD_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) $(TOOLS_OBJ) $(COMPAT_OBJ)
+
+## Products --------------------------------------------------------------------------
+
+CORE_A      := $(BUILD)/libhresv-core.a
+HRESV_SO    := $(if $(PRELOAD_OBJ),$(BUILD)/libhresv.so)
+MALLOC_SO   := $(if $(ALLOCATOR_OBJ),$(BUILD)/libhresv-malloc.so)
+MALLOC_A    := $(if $(ALLOCATOR_OBJ),$(BUILD)/libhresv-malloc.a)
+HRESV       := $(if $(TOOLS_OBJ),$(BUILD)/hresv)
+COMPAT_SO   := $(if $(COMPAT_OBJ),$(BUILD)/compat/libhugetlbfs.so.0)
+PRODUCTS    := $(CORE_A) $(HRESV_SO) $(MALLOC_SO) $(MALLOC_A) $(HRESV) $(COMPAT_SO)
+
+.PHONY: all
+all: $(PRODUCTS)		## build everything into build/
+
+$(PRODUCT_OBJ): FLAGS = $(PRODUCT_FLAGS)
+
+$(BUILD)/obj/%.o: $(srcdir)/%.c config.mk | config.h
+	@mkdir -p $(@D)
+	$(call say,CC,$*.c) $(CC) $(COMMON_FLAGS) $(FLAGS) -c -o $@ $<
+
+$(CORE_A): $(CORE_OBJ)
+	@mkdir -p $(@D)
+	$(call say,AR,$@) rm -f $@ && $(AR) rcsD $@ $(CORE_OBJ)
+
+# $(1) soname, $(2) version script, $(3) objects and archives
+define link_shared
+@mkdir -p $(@D)
+$(call say,LD,$@) $(CC) -shared -pthread $(CFLAGS) -o $@ -Wl,-soname,$(1) \
+	-Wl,--version-script=$(srcdir)/$(2) -Wl,-z,defs $(LINK_FLAGS) $(3)
+endef
+
+$(BUILD)/libhresv.so: $(CORE_OBJ) $(PRELOAD_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) \
+		$(srcdir)/preload/libhresv.map
+$(BUILD)/libhresv.so:
+	$(call link_shared,libhresv.so.0,preload/libhresv.map,$(filter %.o,$^) $(JEMALLOC))
+
+$(BUILD)/libhresv-malloc.so: $(CORE_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) \
+		$(srcdir)/allocator/libhresv-malloc.map
+	$(call link_shared,libhresv-malloc.so.0,allocator/libhresv-malloc.map,$(filter %.o,$^) $(JEMALLOC))
+
+# One relocatable object, so that nothing of it can be left out of a static link
+# and nothing but the public names can clash.
+$(BUILD)/libhresv-malloc.a: $(CORE_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) \
+		$(srcdir)/allocator/libhresv-malloc.map
+	$(call say,AR,$@) $(CC) -r -nostdlib -o $(BUILD)/obj/libhresv-malloc.o \
+		$(filter %.o,$^) $(filter %.a,$(JEMALLOC)) && \
+	sh $(srcdir)/scripts/exports.sh $(srcdir)/allocator/libhresv-malloc.map \
+		>$(BUILD)/obj/libhresv-malloc.names && \
+	$(OBJCOPY) --keep-global-symbols=$(BUILD)/obj/libhresv-malloc.names \
+		$(BUILD)/obj/libhresv-malloc.o && \
+	rm -f $@ && $(AR) rcsD $@ $(BUILD)/obj/libhresv-malloc.o
+
+$(COMPAT_SO): $(CORE_OBJ) $(COMPAT_OBJ) $(srcdir)/compat/libhugetlbfs.map
+	$(call link_shared,libhugetlbfs.so.0,compat/libhugetlbfs.map,$(filter %.o,$^))
+
+$(BUILD)/hresv: $(TOOLS_OBJ) $(CORE_A)
+	$(call say,LD,$@) $(CC) -pthread $(CFLAGS) -o $@ $(LINK_FLAGS) $^ $(ELF_LIBS)
+
+# Debian's archive defines malloc and its family, and has one C++ member. Ours are
+# the only malloc: jemalloc's public names get the prefix je_, as its private ones
+# have; so do the libm functions its profiler (off) would draw libm in for. So the
+# allocator has to define je_exp, je_log and je_round.
+ifneq ($(JEMALLOC_ARCHIVE),)
+JEMALLOC := $(BUILD)/jemalloc/libjemalloc.a
+$(MALLOC_SO) $(MALLOC_A) $(if $(ALLOCATOR_OBJ),$(HRESV_SO)): $(JEMALLOC)
+else
+JEMALLOC := $(JEMALLOC_LIBS)
+endif
+
+$(BUILD)/jemalloc/libjemalloc.a: $(JEMALLOC_ARCHIVE) config.mk
+	@mkdir -p $(@D)
+	$(call say,OBJCOPY,$@) cp $(JEMALLOC_ARCHIVE) $@.new && chmod u+w $@.new && \
+	$(AR) dD $@.new jemalloc_cpp.pic.o && \
+	{ $(NM) -g --defined-only $@.new | \
+		awk 'NF == 3 && $$3 !~ /^(je_|DW\.|_Z)/ { print $$3, "je_" $$3 }'; \
+	  for f in exp log round; do echo "$$f je_$$f"; done; } >$@.names && \
+	$(OBJCOPY) --redefine-syms=$@.names $@.new && mv $@.new $@
+
+## Tests -----------------------------------------------------------------------------
+
+# tests/DIR/test-X.c is a test on the harness; tests/DIR/prog-X.c a program that tests
+# run under the preload. Both may ask for libraries by a line `// link: -luring`.
+TEST_SRC   := $(call sources,tests/*/test-*.c)
+PROG_SRC   := $(call sources,tests/*/prog-*.c)
+HARNESS_OBJ := $(call objects,$(filter-out $(TEST_SRC) $(PROG_SRC),$(call sources,tests/harness/*.c)))
+HARNESS_A  := $(BUILD)/libharness.a
+ifeq ($(HAVE_CHECK),yes)
+TEST_BIN   := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
+endif
+PROG_BIN   := $(patsubst %.c,$(BUILD)/%,$(PROG_SRC))
+# These see the inside; the others test what users get.
+INSIDE     := $(filter $(addprefix $(BUILD)/tests/,unit/% faults/% harness/%),$(TEST_BIN))
+
+link_line = $$(sed -n 's,^// *link: *,,p' $(srcdir)/$(1))
+
+.PHONY: tests
+tests: $(TEST_BIN) $(PROG_BIN)	## build the tests
+
+$(HARNESS_OBJ) $(call objects,$(TEST_SRC)): FLAGS = $(CHECK_CFLAGS)
+
+$(HARNESS_A): $(HARNESS_OBJ)
+	$(call say,AR,$@) rm -f $@ && $(AR) rcsD $@ $^
+
+$(INSIDE): INSIDE_LIBS = $(CORE_A)
+$(INSIDE): $(CORE_A)
+
+$(TEST_BIN): $(BUILD)/%: $(BUILD)/obj/%.o $(HARNESS_A)
+	@mkdir -p $(@D)
+	$(call say,LD,$@) $(CC) -pthread $(CFLAGS) $(filter --coverage,$(LINK_FLAGS)) $(LDFLAGS) \
+		-o $@ $< $(HARNESS_A) $(INSIDE_LIBS) $(CHECK_LIBS) $(call link_line,$*.c)
+
+# A program that lacks its library is left out, and the tests that need it skip.
+$(PROG_BIN): $(BUILD)/%: $(BUILD)/obj/%.o
+	@mkdir -p $(@D)
+	$(call say,LD,$@) $(CC) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $< $(call link_line,$*.c) || \
+		echo "left out: $@"
+
+# The stages below start over, as set-up may have changed what configure finds.
+NPROC  := $(shell nproc 2>/dev/null || echo 2)
+again   = $(MAKE) $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(NPROC)) --no-print-directory
+runner  = $(srcdir)/tests/harness/run --source $(srcdir) --build $(BUILD)
+
+.PHONY: setup check check-quick lint check-run quick-run lint-run
+setup:				## install missing Debian packages (root or sudo)
+	@$(srcdir)/scripts/setup.sh $(BUILD)/packages
+
+check: setup			## set up, build, lint, run every test
+	@+$(again) check-run
+
+check-quick:			## build and run the unit tests alone
+	@+$(again) quick-run
+
+lint:				## build and run the lints alone
+	@+$(again) lint-run
+
+check-run: all tests
+	@$(runner) $(TESTS)
+quick-run: $(CORE_A) $(INSIDE)
+	@$(runner) --only unit
+lint-run: all
+	@$(runner) --only lint
+
+.PHONY: coverage coverage-run
+coverage: setup			## run unit and fault tests, say which lines they reach
+	@+$(again) BUILD=$(BUILD)/coverage COVERAGE=1 coverage-run
+coverage-run: $(CORE_A) $(INSIDE)
+	@find $(BUILD) -name '*.gcda' -delete
+	@$(runner) --only unit,faults
+	@$(srcdir)/scripts/coverage.sh $(BUILD)/obj/core
+
+## Showing ----------------------------------------------------------------------------
+
+BENCH_BIN := $(patsubst %.c,$(BUILD)/%,$(call sources,bench/*.c))
+
+$(BENCH_BIN): $(BUILD)/%: $(BUILD)/obj/%.o
+	@mkdir -p $(@D)
+	$(call say,LD,$@) $(CC) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $< $(call link_line,$*.c)
+
+.PHONY: demo demo-run bench bench-quick bench-run
+demo: setup			## the failure everyone knows, then the same program with us
+	@+$(again) demo-run
+demo-run: all
+	@HRESV_BUILD=$(abspath $(BUILD)) $(srcdir)/examples/demo.sh
+
+bench:				## measure; bench-quick for a first look
+	@+$(again) bench-run
+bench-quick:
+	@+$(again) bench-run BENCH_ARGS=--quick
+bench-run: all $(BENCH_BIN)
+	@HRESV_BUILD=$(abspath $(BUILD)) $(srcdir)/bench/run $(BENCH_ARGS)
+
+## Installing --------------------------------------------------------------------------
+
+INSTALL ?= install
+PC_FILES := $(if $(HRESV_SO),libhresv.pc) $(if $(MALLOC_SO),libhresv-malloc.pc)
+PC_FILES := $(patsubst %.in,%,$(filter $(addsuffix .in,$(PC_FILES)),$(call sources,*.pc.in)))
+MAN_PAGES := $(call sources,man/*.[1-8])
+HEADERS  := $(call sources,include/*.h)
+SCRIPTS  := $(call sources,linker-scripts/*)
+SHARED   := $(HRESV_SO) $(MALLOC_SO)
+
+# Lines of: mode, source, place. Install and uninstall both go by it.
+define manifest
+$(foreach f,$(SHARED),755 $(f) $(libdir)/$(notdir $(f)))
+$(foreach f,$(MALLOC_A),644 $(f) $(libdir)/$(notdir $(f)))
+$(foreach f,$(COMPAT_SO),755 $(f) $(libdir)/hresv/compat/$(notdir $(f)))
+$(foreach f,$(HRESV),755 $(f) $(bindir)/$(notdir $(f)))
+$(foreach f,$(HEADERS),644 $(srcdir)/$(f) $(includedir)/$(notdir $(f)))
+$(foreach f,$(PC_FILES),644 $(BUILD)/$(f) $(pkgconfigdir)/$(f))
+$(foreach f,$(MAN_PAGES),644 $(srcdir)/$(f) $(mandir)/man$(subst .,,$(suffix $(f)))/$(notdir $(f)))
+$(foreach f,$(SCRIPTS),644 $(srcdir)/$(f) $(datadir)/hresv/$(f))
+endef
+
+$(BUILD)/%.pc: $(srcdir)/%.pc.in config.mk
+	@mkdir -p $(@D)
+	$(call say,GEN,$@) sed -e 's,@prefix@,$(prefix),' -e 's,@libdir@,$(libdir),' \
+		-e 's,@includedir@,$(includedir),' -e 's,@VERSION@,$(VERSION),' $< >$@
+
+.PHONY: install uninstall
+install: all $(addprefix $(BUILD)/,$(PC_FILES))	## DESTDIR, prefix, libdir, bindir, ...
+	@set -e; set -- $(strip $(manifest)); while [ $$# -gt 0 ]; do \
+		echo "  INSTALL $(DESTDIR)$$3"; \
+		$(INSTALL) -D -m $$1 "$$2" "$(DESTDIR)$$3"; shift 3; done
+	@$(foreach f,$(notdir $(SHARED)),ln -sf $(f) "$(DESTDIR)$(libdir)/$(f).0";)
+
+uninstall:			## remove what install put there
+	@set -e; set -- $(strip $(manifest)); while [ $$# -gt 0 ]; do \
+		rm -f "$(DESTDIR)$$3"; shift 3; done
+	@$(foreach f,$(notdir $(SHARED)),rm -f "$(DESTDIR)$(libdir)/$(f).0";)
+
+DIST := hresv-$(VERSION)
+.PHONY: dist
+dist: $(srcdir)/configure	## a reproducible tarball of what git tracks, and configure
+	$(call say,DIST,$(DIST).tar.gz) $(srcdir)/scripts/dist.sh $(srcdir) $(DIST)
+
+## Housekeeping ------------------------------------------------------------------------
+
+.PHONY: clean distclean format help
+clean:				## remove build/
+	rm -rf $(BUILD)
+
+distclean: clean		## and what configure and autoconf wrote
+	rm -rf config.mk config.h config.log config.status autom4te.cache \
+		$(srcdir)/configure $(srcdir)/configure~ $(srcdir)/autom4te.cache
+
+format:				## clang-format over every C file
+	cd $(srcdir) && git ls-files '*.c' '*.h' | xargs -r clang-format -i
+
+help:				## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## *\(.*\)/\1	\2/p' $(srcdir)/Makefile | \
+		awk -F'\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
+	@echo '  Variables: V=1 shows commands; CC, CFLAGS, BUILD, CONFIGURE_ARGS, TESTS=path...'
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
