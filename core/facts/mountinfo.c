@@ -53,6 +53,17 @@ bool mountinfo_next(struct span *rest, struct mountinfo *ret_mount)
 	return false;
 }
 
+bool mountinfo_hidden(const struct mountinfo *m, struct span later)
+{
+	struct mountinfo other;
+
+	while (mountinfo_next(&later, &other))
+		if (other.point.bytes == m->point.bytes &&
+		    memcmp(other.point.at, m->point.at, m->point.bytes) == 0)
+			return true;
+	return false;
+}
+
 int mountinfo_option(struct span options, const char *name, struct span *ret_value)
 {
 	const size_t name_bytes = strlen(name);

@@ -22,6 +22,9 @@ struct mountinfo {
  */
 bool mountinfo_next(struct span *rest, struct mountinfo *ret_mount);
 
+/* True when a mount in @later lies over the directory of @m. */
+bool mountinfo_hidden(const struct mountinfo *m, struct span later);
+
 /* True when the file ends as the kernel ends it; else mounts may be missing. */
 bool mountinfo_whole(struct span content);
 

@@ -8,24 +8,12 @@
 #include "core/facts/mounts.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/vfs.h>
 
 #include "core/base/align.h"
 #include "core/base/sys.h"
 #include "core/base/text.h"
 #include "core/facts/mountinfo.h"
-
-static bool mounted_over(const struct mountinfo *m, struct span later)
-{
-	struct mountinfo other;
-
-	while (mountinfo_next(&later, &other))
-		if (other.point.bytes == m->point.bytes &&
-		    memcmp(other.point.at, m->point.at, m->point.bytes) == 0)
-			return true;
-	return false;
-}
 
 static size_t size_option(const struct mountinfo *m, const char *name, size_t absent)
 {
@@ -80,7 +68,7 @@ static int add_all(struct span mountinfo, struct mount_list *list)
 	struct mountinfo m;
 
 	while (mountinfo_next(&mountinfo, &m)) {
-		if (!span_equal(m.fstype, "hugetlbfs") || mounted_over(&m, mountinfo))
+		if (!span_equal(m.fstype, "hugetlbfs") || mountinfo_hidden(&m, mountinfo))
 			continue;
 
 		int err = add_mount(list, &m);
