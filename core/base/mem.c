@@ -76,6 +76,25 @@ int blob_text(struct blob *b, const char *zero_terminated)
 	return blob_add(b, zero_terminated, strlen(zero_terminated));
 }
 
+int blob_u64(struct blob *b, uint64_t value)
+{
+	char digits[20];
+	size_t n = sizeof(digits);
+
+	do
+		digits[--n] = (char)('0' + value % 10);
+	while (value /= 10);
+	return blob_add(b, digits + n, sizeof(digits) - n);
+}
+
+void blob_cut(struct blob *b, size_t bytes)
+{
+	if (bytes >= b->bytes)
+		return;
+	b->bytes = bytes;
+	b->at[bytes] = '\0';
+}
+
 void blob_free(struct blob *b)
 {
 	mem_pages_free(b->at, b->room);
@@ -103,17 +122,27 @@ static int read_all(int fd, struct blob *b)
 	}
 }
 
-int blob_read_file(const char *path, struct blob *ret_blob)
+int blob_read_again(const char *path, struct blob *b)
 {
-	struct blob b = { 0 };
 	long fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_NOCTTY, 0);
 
+	blob_cut(b, 0);
 	if (fd < 0)
 		return (int)fd;
 
-	int err = read_all((int)fd, &b);
+	int err = read_all((int)fd, b);
 
 	sys_close((int)fd);
+	if (err)
+		blob_cut(b, 0);
+	return err;
+}
+
+int blob_read_file(const char *path, struct blob *ret_blob)
+{
+	struct blob b = { 0 };
+	int err = blob_read_again(path, &b);
+
 	if (err) {
 		blob_free(&b);
 		return err;
@@ -136,4 +165,25 @@ int blob_read_under(const char *root, const char *path, struct blob *ret_blob)
 		err = blob_read_file(whole.at, ret_blob);
 	blob_free(&whole);
 	return err;
+}
+
+int blob_read_link(const char *path, struct blob *ret_blob)
+{
+	struct blob b = { 0 };
+
+	for (;;) {
+		int err = blob_reserve(&b, b.room ? b.room : mem_page_bytes() - 1);
+		long got = err ? err : sys_readlinkat(AT_FDCWD, path, b.at, b.room - 1);
+
+		if (got < 0) {
+			blob_free(&b);
+			return (int)got;
+		}
+		if ((size_t)got < b.room - 1) {
+			b.bytes = (size_t)got;
+			b.at[b.bytes] = '\0';
+			*ret_blob = b;
+			return 0;
+		}
+	}
 }

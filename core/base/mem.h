@@ -32,6 +32,9 @@ struct blob {
 int blob_reserve(struct blob *b, size_t more);
 int blob_add(struct blob *b, const void *from, size_t bytes);
 int blob_text(struct blob *b, const char *zero_terminated);
+int blob_u64(struct blob *b, uint64_t value);	/* in decimal */
+/* Forgets what lies behind the first @bytes, and keeps the memory. */
+void blob_cut(struct blob *b, size_t bytes);
 void blob_free(struct blob *b);
 
 /*
@@ -41,7 +44,19 @@ void blob_free(struct blob *b);
  */
 int blob_read_file(const char *path, struct blob *ret_blob);
 
+/*
+ * The same into a blob that may hold something already: its content is lost,
+ * its memory is used again. On failure the blob is empty and still to be freed.
+ */
+int blob_read_again(const char *path, struct blob *b);
+
 /* The same for the path made of @root and @path: tests hand in a directory. */
 int blob_read_under(const char *root, const char *path, struct blob *ret_blob);
+
+/*
+ * The text of a symbolic link, however long, with a zero byte behind it.
+ * -errno of readlink(2), -ENOMEM; @ret_blob stays empty then.
+ */
+int blob_read_link(const char *path, struct blob *ret_blob);
 
 #endif

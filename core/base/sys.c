@@ -144,6 +144,11 @@ long sys_getdents(int fd, void *buf, size_t bytes)
 	return sys_call(SYS_getdents64, fd, (long)buf, (long)bytes, 0, 0, 0);
 }
 
+long sys_faccessat(int dir, const char *path, int mode)
+{
+	return sys_call(SYS_faccessat, dir, (long)path, mode, 0, 0, 0);
+}
+
 long sys_readlinkat(int dir, const char *path, char *buf, size_t bytes)
 {
 	return sys_call(SYS_readlinkat, dir, (long)path, (long)buf, (long)bytes, 0, 0);
@@ -207,6 +212,12 @@ uint64_t sys_now_ns(void)
 
 	sys_call(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&now, 0, 0, 0, 0);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+long sys_get_mempolicy(int *ret_mode, unsigned long *ret_nodes, unsigned long nodes_max)
+{
+	return sys_call(SYS_get_mempolicy, (long)ret_mode, (long)ret_nodes, (long)nodes_max, 0, 0,
+			0);
 }
 
 long sys_getpid(void)

@@ -56,6 +56,7 @@ long sys_close(int fd);
 long sys_read(int fd, void *buf, size_t bytes);
 long sys_write(int fd, const void *buf, size_t bytes);
 long sys_getdents(int fd, void *buf, size_t bytes);
+long sys_faccessat(int dir, const char *path, int mode);
 long sys_readlinkat(int dir, const char *path, char *buf, size_t bytes);
 long sys_ftruncate(int fd, off_t bytes);
 long sys_unlinkat(int dir, const char *path, int flags);
@@ -74,6 +75,7 @@ long sys_sleep_ns(long ns);
 uint64_t sys_now_ns(void);
 
 /* Ourselves. */
+long sys_get_mempolicy(int *ret_mode, unsigned long *ret_nodes, unsigned long nodes_max);
 long sys_getpid(void);
 long sys_gettid(void);
 long sys_sigmask(int how, const uint64_t *set, uint64_t *ret_old);

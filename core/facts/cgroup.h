@@ -17,17 +17,19 @@ struct cgroup_limit {
 	uint64_t usage;
 	uint64_t room;		/* CGROUP_UNLIMITED: no limit; 0 when over it */
 	uint64_t refused;	/* "max N" of hugetlb.<size>.events (v2), failcnt (v1) */
-	char path[CGROUP_PATH_SHOWN];	/* the group that binds, "" when none does */
+	char path[CGROUP_PATH_SHOWN];	/* directory of the group that binds, "" when none does */
 };
 
 struct cgroup_hugetlb {
-	bool controlled;	/* a hugetlb controller governs this process */
+	bool controlled;	/* a group above us (or ours) has hugetlb limit files */
 	struct cgroup_limit fault;	/* hugetlb.<size>.max, limit_in_bytes */
 	struct cgroup_limit rsvd;	/* hugetlb.<size>.rsvd.max, rsvd.limit_in_bytes */
 	/*
-	 * No fault limit can exist that we don't see: every ancestor up to the
-	 * true root was read. False inside a cgroup namespace, when a level is
-	 * unreadable, or when nothing at all could be read.
+	 * No limit can exist that we don't see: every ancestor up to the true
+	 * root was read, or the kernel has no hugetlb controller, or our group is
+	 * the root itself. False inside a cgroup namespace (unless its mount
+	 * shows the true root), when a level is unreadable or odd, or when no
+	 * mount shows our group.
 	 */
 	bool complete;
 };
@@ -42,10 +44,13 @@ struct cgroup_hugetlb {
  * (its root field honoured: nested and bind-mounted hierarchies), the way up
  * to the mount's top is walked level by level. A limit shows only in the file
  * of the group that has it, so every level counts. A group without the file has
- * no limit. "max", or any value above 2^62, is no limit.
+ * no limit; a directory without cgroup.procs is no group we can see. Where our
+ * group is not below the mount's root, the top of the mount is all that is read. "max", or any value above 2^62, is no limit.
  *
  * Return: 0, also when there is no controller (controlled is false then);
- * -EACCES or -ENOENT when /proc hides the groups; -ENOMEM.
+ * -errno of reading /proc/self/cgroup or mountinfo (-EACCES, -ENOENT: hidden),
+ * or of the usage beside a finite limit, which must not be guessed;
+ * -ENOMEM.
  */
 int cgroup_read_hugetlb(const char *root, size_t page_bytes, struct cgroup_hugetlb *ret_groups);
 
@@ -55,8 +60,9 @@ int cgroup_read_hugetlb(const char *root, size_t page_bytes, struct cgroup_huget
  * Then no huge page may be taken at all: past memory.max Linux 6.12 loops for
  * ever at the touch and 7.2 corrupts its books (KERNEL.md 2.1, R11).
  *
- * Sets *ret_charged when a cgroup2 mount carries the option and memory.max of
- * any ancestor is finite, or an ancestor cannot be seen.
+ * Sets *ret_charged when a cgroup2 mount carries the option, the memory controller
+ * is a v2 one, and memory.max of any ancestor is finite, or an ancestor cannot
+ * be seen. Without a cgroup2 mount to look at the option can't be known: false.
  * Return: 0; -EACCES, -ENOENT, -ENOMEM as above.
  */
 int cgroup_charges_memory(const char *root, bool *ret_charged);

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/text.h"
+
 enum conf_fallback { FALLBACK_THP, FALLBACK_SMALL, FALLBACK_FAIL };
 enum conf_explicit { EXPLICIT_FAIL, EXPLICIT_SMALL };
 enum conf_fork { FORK_AUTO, FORK_SHARE, FORK_COPY, FORK_REFUSE };
@@ -58,24 +60,48 @@ struct conf {
 
 /*
  * The defaults, without looking anywhere. HUGETLB_MMAP, _SHM and _MORECORE are
- * on, ELF is off.
+ * on, as are promotion and minimal copies; ELF is off.
  */
 void conf_defaults(struct conf *ret_conf);
 
+/* Something to say about one variable. */
+struct conf_remark {
+	struct span variable, value;	/* as they stand in the environment */
+	const char *what;		/* "is not a size"; "has no effect here" */
+	const char *used_instead;	/* what the default is, "4 GiB"; "" says nothing */
+	unsigned verbose;		/* the HUGETLB_VERBOSE from which it is said */
+};
+typedef void (*conf_say)(const struct conf_remark *remark);
+
 /*
- * Fills @ret_conf from an environment block (as in environ) over the defaults
- * and says every bad value, and every variable that is known to libhugetlbfs
- * but without effect here, through @say (NULL: says nothing). Pure: tests hand
- * in a block. @exe is the path of the executable, for HUGETLB_RESTRICT_EXE
- * (compared by base name with the real executable, not with argv[0]).
+ * Fills @ret_conf from an environment block (as in environ; NULL: empty) over
+ * the defaults. Strings in it point into the block. Through @say (NULL: says
+ * nothing) go, as far as HUGETLB_VERBOSE wants them: every bad value (1), every
+ * variable of libhugetlbfs' that has no effect here and every HUGETLB_ name we
+ * don't know (2). An empty value is the same as none; of a name that stands
+ * twice the first counts, as for getenv(3).
+ *
+ * Pure: tests hand in a block. @exe is the path of the executable, for
+ * HUGETLB_RESTRICT_EXE (compared by base name with the real executable, not with
+ * argv[0]); NULL when it can't be known: then a restriction excludes us.
  */
-typedef void (*conf_say)(const char *variable, const char *value, const char *used_instead);
 void conf_parse(char *const *environment, const char *exe, conf_say say, struct conf *ret_conf);
 
 /*
+ * What conf_get() keeps: a parsed copy in read-only memory that leans on nothing
+ * in @environment; the constant defaults when it has no HUGETLB_ variable;
+ * all zero but for .secure under @secure, without a look at @environment. Says
+ * nothing.
+ * 0 and *ret_conf, to be given to conf_unseal(); -ENOMEM.
+ */
+int conf_seal(char *const *environment, bool secure, const struct conf **ret_conf);
+void conf_unseal(const struct conf *c);
+
+/*
  * The process' configuration: read at the first call by whichever thread comes
- * first, then read-only memory. NULL until libc has an environment to read, and
- * in the rare case that there is no memory to keep it in. Async-signal-safe.
+ * first, then read-only memory. That thread says the remarks, to standard error.
+ * NULL until libc has an environment to read, and in the rare case that there is
+ * no memory to keep it in: the next call tries again. Async-signal-safe.
  */
 const struct conf *conf_get(void);
 

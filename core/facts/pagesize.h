@@ -11,7 +11,7 @@
 struct pagesizes {
 	size_t n;
 	size_t bytes[PAGESIZE_MAX];	/* ascending */
-	size_t default_bytes;		/* 0: the kernel has no huge pages */
+	size_t default_bytes;		/* always one of bytes[] */
 };
 
 /**
@@ -21,7 +21,8 @@ struct pagesizes {
  *
  * Sizes come from the names in /sys/kernel/mm/hugepages, the default from
  * Hugepagesize in /proc/meminfo. Where /sys is hidden, the default alone is
- * reported; where both are, -ENOENT.
+ * reported; where /proc is, the default is the size a kernel uses unless told
+ * otherwise (2 MiB with pages of 4 KiB), or the smallest; where both are, -ENOENT.
  *
  * Any thread, before main(), inside malloc; allocates nothing but pages.
  * Return: 0, -ENOENT (no huge pages, or nothing readable says so), -ENOMEM.

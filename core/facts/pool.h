@@ -3,6 +3,7 @@
 #ifndef HRESV_CORE_FACTS_POOL_H
 #define HRESV_CORE_FACTS_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,12 +13,17 @@ struct pool {
 	uint64_t reserved;	/* of the free ones, promised to somebody */
 	uint64_t surplus;
 	uint64_t overcommit;	/* most surplus pages the kernel may add */
-	uint64_t mem_available;	/* bytes surplus pages could be made of; 0 unknown */
+	/*
+	 * Bytes surplus pages could be made of, and all the machine has. Both are
+	 * 0 when unknown, and when overcommit leaves no room to need them.
+	 */
+	uint64_t mem_available, mem_total;
 	/*
 	 * A counter contradicts another beyond what a moving pool explains
-	 * (reserved > total: the kernel's own accounting bugs, KERNEL.md 2.3).
+	 * (reserved > total: the kernel's own accounting bugs, KERNEL.md 2.3), also
+	 * at a second look.
 	 */
-	int impossible;
+	bool impossible;
 };
 
 /**
@@ -33,8 +39,9 @@ struct pool {
  * and nr_overcommit_hugepages; when hidden and @page_bytes is the default size,
  * HugePages_* of /proc/meminfo and /proc/sys/vm/nr_overcommit_hugepages.
  *
- * Return: 0; -ENOENT no such pool visible; -EACCES hidden; -EBADMSG a counter
- * is not a decimal number; -ENOMEM.
+ * Return: 0; -EINVAL not a power of two; -ENOENT no such pool visible; -EACCES
+ * hidden; -EBADMSG or -ERANGE a counter is not a decimal number of 64 bits;
+ * -ENOMEM; any other -errno of open(2) and read(2).
  */
 int pool_read(const char *root, size_t page_bytes, struct pool *ret_pool);
 
@@ -50,7 +57,8 @@ int pool_read_node(const char *root, unsigned node, size_t page_bytes, struct po
 /*
  * Pages that could be had now, as far as the counters say: free - reserved,
  * and, with an overcommit allowance, what could be added from memory while a
- * sixteenth of it stays available.
+ * sixteenth of it stays available. Of an impossible pool only the free pages
+ * count, and none when their number is impossible too.
  */
 uint64_t pool_available(const struct pool *p, size_t page_bytes);
 

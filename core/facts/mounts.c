@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mounts.c - hugetlbfs mounts and the room in them
+ *
+ * The names of a list lie in one buffer that may move while it grows, so
+ * entries hold offsets until the list is complete.
+ */
+#include "core/facts/mounts.h"
+
+#include <errno.h>
+#include <sys/vfs.h>
+
+#include "core/base/align.h"
+#include "core/base/sys.h"
+#include "core/base/text.h"
+#include "core/facts/mountinfo.h"
+
+static size_t size_option(const struct mountinfo *m, const char *name, size_t absent)
+{
+	struct span text;
+	size_t bytes = 0;
+
+	if (mountinfo_option(m->super, name, &text))
+		return absent;
+	return text_size(text, &bytes) ? 0 : bytes;
+}
+
+static int add_name(struct blob *names, struct span escaped, size_t *ret_offset)
+{
+	const size_t offset = names->bytes;
+	int err = blob_reserve(names, escaped.bytes + 1);
+
+	if (err)
+		return err;
+	names->bytes += text_unescape(escaped, names->at + offset) + 1;
+	*ret_offset = offset;
+	return 0;
+}
+
+static int add_mount(struct mount_list *list, const struct mountinfo *m)
+{
+	struct hugetlbfs_mount entry = {
+		.page_bytes = size_option(m, "pagesize", 0),
+		.quota_bytes = size_option(m, "size", SIZE_MAX),
+		.min_bytes = size_option(m, "min_size", 0),
+	};
+	struct span none;
+	size_t offset;
+	int err = add_name(&list->names, m->point, &offset);
+
+	if (err)
+		return err;
+	if (!is_power_of_two(entry.page_bytes))
+		entry.page_bytes = 0;
+	entry.read_only = mountinfo_option(m->options, "ro", &none) == 0 ||
+			  mountinfo_option(m->super, "ro", &none) == 0;
+	entry.path = (const char *)(uintptr_t)offset;
+	return blob_add(&list->entries, &entry, sizeof(entry));
+}
+
+static struct hugetlbfs_mount *entries_of(const struct mount_list *list)
+{
+	return (struct hugetlbfs_mount *)(void *)list->entries.at;
+}
+
+static int add_all(struct span mountinfo, struct mount_list *list)
+{
+	struct mountinfo m;
+
+	while (mountinfo_next(&mountinfo, &m)) {
+		if (!span_equal(m.fstype, "hugetlbfs") || mountinfo_hidden(&m, mountinfo))
+			continue;
+
+		int err = add_mount(list, &m);
+
+		if (err)
+			return err;
+	}
+	for (size_t i = 0; i < mounts_count(list); i++)
+		entries_of(list)[i].path = list->names.at + (uintptr_t)entries_of(list)[i].path;
+	return 0;
+}
+
+int mounts_read(const char *root, struct mount_list *ret_list)
+{
+	struct mount_list list = { 0 };
+	struct blob content = { 0 };
+	int err = blob_read_under(root, "/proc/self/mountinfo", &content);
+
+	if (err)
+		return err;
+	err = add_all((struct span){ content.at, content.bytes }, &list);
+	blob_free(&content);
+	if (err)
+		mounts_free(&list);
+	else
+		*ret_list = list;
+	return err;
+}
+
+size_t mounts_count(const struct mount_list *list)
+{
+	return list->entries.bytes / sizeof(struct hugetlbfs_mount);
+}
+
+const struct hugetlbfs_mount *mounts_at(const struct mount_list *list, size_t index)
+{
+	return index < mounts_count(list) ? &entries_of(list)[index] : NULL;
+}
+
+void mounts_free(struct mount_list *list)
+{
+	blob_free(&list->entries);
+	blob_free(&list->names);
+}
+
+/* f_blocks is 0 without any limit and -1 with a minimum but no quota. */
+static int room_of(long result, const struct statfs *fs, struct mount_room *ret_room)
+{
+	bool quota;
+
+	if (result < 0)
+		return (int)result;
+	if ((uint32_t)fs->f_type != MOUNT_HUGETLBFS)
+		return -ENODEV;
+	quota = (int64_t)fs->f_blocks > 0;
+	*ret_room = (struct mount_room){
+		.page_bytes = (size_t)fs->f_bsize,
+		.quota_pages = quota ? fs->f_blocks : UINT64_MAX,
+		.free_pages = quota ? fs->f_bfree : UINT64_MAX,
+	};
+	return 0;
+}
+
+int mount_room_read(const char *path, struct mount_room *ret_room)
+{
+	struct statfs fs = { 0 };
+
+	return room_of(sys_statfs(path, &fs), &fs, ret_room);
+}
+
+int mount_room_read_fd(int fd, struct mount_room *ret_room)
+{
+	struct statfs fs = { 0 };
+
+	return room_of(sys_fstatfs(fd, &fs), &fs, ret_room);
+}
