@@ -124,7 +124,7 @@ endef
 $(BUILD)/libhresv.so: $(CORE_OBJ) $(PRELOAD_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) \
 		$(srcdir)/preload/libhresv.map
 $(BUILD)/libhresv.so:
-	$(call link_shared,libhresv.so.0,preload/libhresv.map,$(filter %.o,$^) $(JEMALLOC))
+	$(call link_shared,libhresv.so.0,preload/libhresv.map,$(filter %.o,$^) $(if $(ALLOCATOR_OBJ),$(JEMALLOC)))
 
 $(BUILD)/libhresv-malloc.so: $(CORE_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) \
 		$(srcdir)/allocator/libhresv-malloc.map

@@ -2,17 +2,54 @@
 /* out.c - lines put together on the stack and written at once; see out.h */
 #include "core/base/out.h"
 
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 
 #include "core/base/sys.h"
 
 static struct {
 	unsigned level;
+	bool known;
+	dev_t device;		/* of standard error when we started */
+	ino_t inode;
 } out = { .level = 1 };
 
-void out_set_level(unsigned level)
+void out_start(unsigned level)
 {
+	struct stat st;
+
 	out.level = level;
+	out.known = sys_fstat(2, &st) == 0;
+	if (out.known) {
+		out.device = st.st_dev;
+		out.inode = st.st_ino;
+	}
+}
+
+static bool is_still_stderr(void)
+{
+	struct stat st;
+
+	return sys_fstat(2, &st) == 0 &&
+	       (!out.known || (st.st_dev == out.device && st.st_ino == out.inode));
+}
+
+/* A reader that has gone costs us the line; SIGPIPE would cost the program. */
+static void write_quietly(const char *text, size_t bytes)
+{
+	const uint64_t sigpipe = (uint64_t)1 << (SIGPIPE - 1);
+	const struct timespec now = { 0 };
+	uint64_t old = 0;
+
+	sys_sigmask(SIG_BLOCK, &sigpipe, &old);
+	if (sys_write(2, text, bytes) == -EPIPE && !(old & sigpipe))
+		sys_call(SYS_rt_sigtimedwait, (long)&sigpipe, 0, (long)&now, sizeof(sigpipe), 0, 0);
+	sys_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 unsigned out_level(void)
@@ -113,7 +150,8 @@ void line_right(struct line *l, size_t mark, size_t column)
 void line_send(struct line *l)
 {
 	l->text[l->bytes++] = '\n';
-	sys_write(2, l->text, l->bytes);
+	if (is_still_stderr())
+		write_quietly(l->text, l->bytes);
 	l->bytes = 0;
 }
 

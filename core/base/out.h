@@ -36,8 +36,12 @@ void line_send(struct line *l);			/* adds the newline, writes, empties */
 void out_say(const char *a, const char *b, const char *c, const char *d, const char *e,
 	     const char *f);
 
-/* HUGETLB_VERBOSE: 1 errors, 2 and a table at exit, 3 every decision. */
-void out_set_level(unsigned level);
+/*
+ * Remembers what standard error is now, and how much to say (HUGETLB_VERBOSE:
+ * 1 errors, 2 and a table at exit, 3 every decision). A program that closes
+ * descriptor 2 and opens a file in its place must not find our lines in it.
+ */
+void out_start(unsigned level);
 unsigned out_level(void);
 
 #endif

@@ -179,6 +179,11 @@ long sys_memfd(const char *name, unsigned flags)
 	return sys_call(SYS_memfd_create, (long)name, flags, 0, 0, 0, 0);
 }
 
+long sys_fstat(int fd, struct stat *buf)
+{
+	return sys_call(SYS_fstat, fd, (long)buf, 0, 0, 0, 0);
+}
+
 long sys_fstatfs(int fd, struct statfs *buf)
 {
 	return sys_call(SYS_fstatfs, fd, (long)buf, 0, 0, 0, 0);
@@ -212,6 +217,11 @@ uint64_t sys_now_ns(void)
 
 	sys_call(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&now, 0, 0, 0, 0);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+long sys_sysinfo(struct sysinfo *buf)
+{
+	return sys_call(SYS_sysinfo, (long)buf, 0, 0, 0, 0, 0);
 }
 
 long sys_get_mempolicy(int *ret_mode, unsigned long *ret_nodes, unsigned long nodes_max)

@@ -64,6 +64,9 @@ long sys_flock(int fd, int operation);
 long sys_ioctl(int fd, unsigned long request, void *arg);
 long sys_memfd(const char *name, unsigned flags);
 
+struct stat;
+long sys_fstat(int fd, struct stat *buf);
+
 struct statfs;
 long sys_fstatfs(int fd, struct statfs *buf);
 long sys_statfs(const char *path, struct statfs *buf);
@@ -74,7 +77,9 @@ long sys_futex_wake(const uint32_t *word, int waiters);
 long sys_sleep_ns(long ns);
 uint64_t sys_now_ns(void);
 
-/* Ourselves. */
+/* Ourselves and the machine. */
+struct sysinfo;
+long sys_sysinfo(struct sysinfo *buf);
 long sys_get_mempolicy(int *ret_mode, unsigned long *ret_nodes, unsigned long nodes_max);
 long sys_getpid(void);
 long sys_gettid(void);
