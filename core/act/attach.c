@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * attach.c - two growing lists behind one lock
+ *
+ * shmdt() names an address only; what it unmaps must leave the page map before
+ * it does. An attachment that could not be recorded is not published either: it
+ * is then foreign memory, and the kernel's answers are what the program gets.
+ */
+#include "core/act/attach.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "core/act/pagemap.h"
+#include "core/act/stats.h"
+#include "core/base/align.h"
+#include "core/base/lock.h"
+#include "core/base/mem.h"
+#include "core/base/sys.h"
+#include "core/decide/request.h"
+
+#ifndef MADV_COLD
+#define MADV_COLD 20
+#endif
+
+struct made {
+	int id;
+	size_t bytes;
+};
+
+/*
+ * lock guards both lists. Memory for them may be mapped under it; no other
+ * lock is taken. fork renews it in the child, the lists stay.
+ */
+static struct {
+	struct lock lock;
+	struct blob attached;	/* struct attach_was[] */
+	struct blob made;	/* struct made[] */
+} lists = { .lock = LOCK_INIT(LOCK_ATTACH) };
+
+/* MADV_COLD asks nothing of small pages, and is refused for huge ones. */
+static bool is_hugetlb(uintptr_t at)
+{
+	return sys_madvise(at, mem_page_bytes(), MADV_COLD) == -EINVAL;
+}
+
+static void publish(const struct attach_was *a)
+{
+	pagemap_set(a->at, align_up(a->at + a->bytes, GRANULE),
+		    word_make(PAGE_SEGMENT, a->prot, GRANULE, USE_SHM));
+}
+
+void attach_note(uintptr_t at, size_t bytes, int prot)
+{
+	const struct attach_was a = { true, at, bytes, prot };
+	int err;
+
+	if (!is_hugetlb(at) || pagemap_prepare(at, align_up(at + bytes, GRANULE)) != 0)
+		return;
+	lock_take(&lists.lock);
+	err = blob_add(&lists.attached, &a, sizeof(a));
+	lock_drop(&lists.lock);
+	if (!err)
+		publish(&a);
+}
+
+void attach_forget(uintptr_t at, struct attach_was *ret_was)
+{
+	*ret_was = (struct attach_was){ 0 };
+	lock_take(&lists.lock);
+
+	struct attach_was *list = (struct attach_was *)lists.attached.at;
+	size_t n = lists.attached.bytes / sizeof(*list);
+
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].at != at)
+			continue;
+		*ret_was = list[i];
+		list[i] = list[n - 1];
+		lists.attached.bytes -= sizeof(*list);
+		break;
+	}
+	lock_drop(&lists.lock);
+	if (ret_was->known)
+		pagemap_set(at, align_up(at + ret_was->bytes, GRANULE), 0);
+}
+
+void attach_restore(const struct attach_was *was)
+{
+	if (!was->known)
+		return;
+	lock_take(&lists.lock);
+	blob_add(&lists.attached, was, sizeof(*was));
+	lock_drop(&lists.lock);
+	publish(was);
+}
+
+void attach_note_made(int id, size_t bytes)
+{
+	const struct made m = { id, bytes };
+
+	stats_hold(bytes);
+	lock_take(&lists.lock);
+	blob_add(&lists.made, &m, sizeof(m));
+	lock_drop(&lists.lock);
+}
+
+void attach_note_removed(int id)
+{
+	struct quiet q;
+	size_t bytes = 0;
+
+	quiet_enter(&q);
+	lock_take(&lists.lock);
+
+	struct made *list = (struct made *)lists.made.at;
+	size_t n = lists.made.bytes / sizeof(*list);
+
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].id != id)
+			continue;
+		bytes = list[i].bytes;
+		list[i] = list[n - 1];
+		lists.made.bytes -= sizeof(*list);
+		break;
+	}
+	lock_drop(&lists.lock);
+	quiet_leave(&q);
+	stats_release(bytes);
+}
+
+void attach_renew(void)
+{
+	lock_renew(&lists.lock);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * demote.h - a huge page becomes small pages with the same content, in place
+ */
+#ifndef HRESV_CORE_ACT_DEMOTE_H
+#define HRESV_CORE_ACT_DEMOTE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/act/pagemap.h"
+
+/**
+ * demote_page - replaces the huge page at @at by small pages, atomically for
+ *               every other thread, with no write lost
+ * @word: the page's word; the caller holds the claim on all its granules and
+ *        sets the new word afterwards
+ * @keep_lo, @keep_hi: the part whose content matters; the rest will be unmapped
+ *        or zeroed by the caller and is not copied
+ *
+ * The small pages are populated before anybody is held up; writers wait for one
+ * copy (some 100 us for 2 MiB).
+ *
+ * Return: 0; -ENOMEM: no small pages; -EBUSY: this page can't be demoted: it may
+ * be mapped by another process (a segment; shared memory after a fork), the
+ * kernel holds it for I/O (VmPin), or writers can't be held here.
+ */
+int demote_page(uintptr_t at, page_word word, uintptr_t keep_lo, uintptr_t keep_hi);
+
+/* A child now shares what is MAP_SHARED: from now on those pages stay huge. */
+void demote_shared_no_more(void);
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pagemap.c - the words, their leaves, and claims on them
+ *
+ * Owns the words and nothing else; it never maps or unmaps the program's
+ * memory. Leaves (32 KiB for 16 GiB of addresses) are made when first needed
+ * and never freed, so a reader needs no lock. The top lies in .bss: a process
+ * that never has a page of ours pays one untouched zero page for a lookup.
+ *
+ * Why not one flat array: 64 MiB of address space in every process would break
+ * programs that run under RLIMIT_AS, although they never get a huge page.
+ */
+#include "core/act/pagemap.h"
+
+#include <errno.h>
+
+#include "core/base/align.h"
+#include "core/base/mem.h"
+#include "core/base/sys.h"
+
+#define LEAF_SPAN ((uintptr_t)GRANULE << PAGEMAP_LEAF_BITS)
+#define WORD_MARKS (WORD_CLAIMED | WORD_WAITED)
+
+page_word *pagemap_top[PAGEMAP_TOP_WORDS] __attribute__((visibility("hidden")));
+
+static page_word **top_slot(uintptr_t at)
+{
+	return &pagemap_top[at >> GRANULE_SHIFT >> PAGEMAP_LEAF_BITS];
+}
+
+static page_word *word_at(uintptr_t at)
+{
+	page_word *leaf;
+
+	if (at >> PAGEMAP_ADDRESS_BITS)
+		return NULL;
+	leaf = __atomic_load_n(top_slot(at), __ATOMIC_ACQUIRE);
+	return leaf ? &leaf[(at >> GRANULE_SHIFT) & (PAGEMAP_LEAF_WORDS - 1)] : NULL;
+}
+
+static uintptr_t bounded(uintptr_t at)
+{
+	const uintptr_t end = (uintptr_t)1 << PAGEMAP_ADDRESS_BITS;
+
+	return at < end ? at : end;
+}
+
+/* The next granule line behind @at that can have a word: skips absent leaves. */
+static uintptr_t next_granule(uintptr_t at)
+{
+	return word_at(at) ? align_down(at, GRANULE) + GRANULE : align_down(at, LEAF_SPAN) + LEAF_SPAN;
+}
+
+bool pagemap_any(uintptr_t lo, uintptr_t hi)
+{
+	hi = bounded(hi);
+	for (uintptr_t at = lo; at < hi; at = next_granule(at))
+		if (pagemap_get(at) & WORD_KIND_MASK)
+			return true;
+	return false;
+}
+
+uintptr_t pagemap_run(uintptr_t lo, uintptr_t hi, page_word *ret_word)
+{
+	page_word word = pagemap_get(lo) & ~WORD_MARKS;
+	uintptr_t at = lo;
+
+	*ret_word = word;
+	if (lo >= bounded(hi))
+		return hi;
+	do
+		at = next_granule(at);
+	while (at < bounded(hi) && (pagemap_get(at) & ~WORD_MARKS) == word);
+	return at < hi ? at : hi;
+}
+
+int pagemap_prepare(uintptr_t lo, uintptr_t hi)
+{
+	if (hi > bounded(hi))
+		return -ENOMEM;
+	for (uintptr_t at = align_down(lo, LEAF_SPAN); at < hi; at += LEAF_SPAN) {
+		page_word **slot = top_slot(at), *none = NULL, *leaf;
+
+		if (__atomic_load_n(slot, __ATOMIC_ACQUIRE))
+			continue;
+		leaf = mem_pages(PAGEMAP_LEAF_WORDS * sizeof(*leaf));
+		if (!leaf)
+			return -ENOMEM;
+		if (!__atomic_compare_exchange_n(slot, &none, leaf, false, __ATOMIC_RELEASE,
+						 __ATOMIC_RELAXED))
+			mem_pages_free(leaf, PAGEMAP_LEAF_WORDS * sizeof(*leaf));
+	}
+	return 0;
+}
+
+/* Waiters sleep on the word, so changing it and waking them is all there is. */
+static void word_store(page_word *w, page_word value)
+{
+	page_word old = __atomic_exchange_n(w, value, __ATOMIC_RELEASE);
+
+	if (old & WORD_WAITED)
+		sys_futex_wake(w, INT32_MAX);
+}
+
+void pagemap_set(uintptr_t lo, uintptr_t hi, page_word word)
+{
+	for (uintptr_t at = lo; at < bounded(hi); at = next_granule(at)) {
+		page_word *w = word_at(at);
+
+		if (w && __atomic_load_n(w, __ATOMIC_RELAXED) != word)
+			word_store(w, word);
+	}
+}
+
+static void word_claim(page_word *w)
+{
+	page_word old = __atomic_load_n(w, __ATOMIC_ACQUIRE);
+
+	while (old & WORD_KIND_MASK) {
+		if (!(old & WORD_CLAIMED)) {
+			if (__atomic_compare_exchange_n(w, &old, old | WORD_CLAIMED, true,
+							__ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
+				return;
+			continue;
+		}
+		if (!(old & WORD_WAITED) &&
+		    !__atomic_compare_exchange_n(w, &old, old | WORD_WAITED, true,
+						 __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
+			continue;
+		sys_futex_wait(w, old | WORD_WAITED, NULL);
+		old = __atomic_load_n(w, __ATOMIC_ACQUIRE);
+	}
+}
+
+/* [lo, hi) in whole granules and whole huge pages, as the words are now. */
+static struct claim widened(uintptr_t lo, uintptr_t hi)
+{
+	page_word first = pagemap_get(lo), last = pagemap_get(hi - 1);
+	size_t lo_unit = GRANULE, hi_unit = GRANULE;
+
+	if ((first & WORD_KIND_MASK) && word_page_bytes(first) > GRANULE)
+		lo_unit = word_page_bytes(first);
+	if ((last & WORD_KIND_MASK) && word_page_bytes(last) > GRANULE)
+		hi_unit = word_page_bytes(last);
+	return (struct claim){ align_down(lo, lo_unit), align_down(hi - 1, hi_unit) + hi_unit };
+}
+
+struct claim pagemap_claim(uintptr_t lo, uintptr_t hi)
+{
+	for (;;) {
+		struct claim c = widened(lo, hi), now;
+
+		for (uintptr_t at = c.lo; at < bounded(c.hi); at = next_granule(at))
+			if (word_at(at))
+				word_claim(word_at(at));
+		now = widened(lo, hi);
+		if (now.lo >= c.lo && now.hi <= c.hi)
+			return c;
+		pagemap_unclaim(&c);
+	}
+}
+
+void pagemap_unclaim(const struct claim *c)
+{
+	for (uintptr_t at = c->lo; at < bounded(c->hi); at = next_granule(at)) {
+		page_word *w = word_at(at);
+		page_word old = w ? __atomic_load_n(w, __ATOMIC_RELAXED) : 0;
+
+		/* Only the claimer changes a claimed word, but for WORD_WAITED. */
+		while (old & WORD_CLAIMED) {
+			if (!__atomic_compare_exchange_n(w, &old, old & ~WORD_MARKS, true,
+							 __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+				continue;
+			if (old & WORD_WAITED)
+				sys_futex_wake(w, INT32_MAX);
+			break;
+		}
+	}
+}
+
+void pagemap_walk(void (*each)(uintptr_t lo, uintptr_t hi, page_word word, void *arg), void *arg)
+{
+	const uintptr_t end = (uintptr_t)1 << PAGEMAP_ADDRESS_BITS;
+	page_word word;
+
+	for (uintptr_t lo = 0, hi; lo < end; lo = hi) {
+		hi = pagemap_run(lo, end, &word);
+		if (word & WORD_KIND_MASK)
+			each(lo, hi, word, arg);
+	}
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * place.c - two ways to put a range together
+ *
+ * The straight way, for the common request (private, no wish for an address,
+ * one size): the huge mapping is made with room for the tail behind it, and
+ * what has no huge page is replaced by small pages from the end.
+ *
+ * The assembled way, for everything else: the small mapping is made first,
+ * exactly as the program asked, so that hints and errors are the kernel's own;
+ * the huge parts are built aside, proven, and each moved over it whole.
+ *
+ * Pitfalls.
+ * 1. mremap() of huge mappings came with Linux 5.16; before, the assembled way
+ *    ends in EINVAL and the range stays small.
+ * 2. mremap() to a fixed place unmaps that place first. When it then fails (no
+ *    memory for a mapping record), there is a hole: mend_hole() fills it
+ *    without harming whoever may have moved in.
+ */
+#include "core/act/place.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "core/base/align.h"
+#include "core/base/mem.h"
+#include "core/base/sys.h"
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+void place_advise(uintptr_t at, size_t bytes)
+{
+	sys_madvise(at, bytes, MADV_HUGEPAGE);
+}
+
+static long move_over(uintptr_t from, size_t bytes, uintptr_t to)
+{
+	return sys_mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+}
+
+static void mend_hole(const struct request *rq, uintptr_t at, size_t bytes)
+{
+	sys_mmap(at, bytes, rq->prot, rq->flags | MAP_FIXED_NOREPLACE, -1, 0);
+}
+
+static void add_part(struct placed *p, uintptr_t at, size_t pages, size_t page_bytes)
+{
+	p->part[p->parts++] = (struct part){ at, pages * page_bytes, page_bytes };
+	p->huge_bytes += pages * page_bytes;
+}
+
+/*
+ * [at, at + mapped) is huge; from @keep on it shall be small pages up to @bytes
+ * and nothing behind. Both ends of what is replaced lie on huge page lines.
+ */
+static int replace_tail(const struct request *rq, uintptr_t at, size_t mapped, size_t keep,
+			size_t bytes)
+{
+	long tail = sys_mmap(0, mapped - keep, rq->prot, rq->flags, -1, 0);
+
+	if (sys_failed(tail))
+		return (int)tail;
+
+	long moved = move_over((uintptr_t)tail, mapped - keep, at + keep);
+
+	if (sys_failed(moved)) {
+		sys_munmap((uintptr_t)tail, mapped - keep);
+		return (int)moved;
+	}
+	return mapped > bytes ? (int)sys_munmap(at + bytes, mapped - bytes) : 0;
+}
+
+static size_t pages_of(const struct rung *r, size_t bytes)
+{
+	size_t pages = bytes / r->how.page_bytes;
+
+	return pages < r->most_pages ? pages : (size_t)r->most_pages;
+}
+
+static int place_straight(const struct request *rq, const struct rung *r, size_t bytes,
+			  struct placed *ret)
+{
+	const size_t page = r->how.page_bytes, want = pages_of(r, bytes);
+	const size_t mapped = align_up(bytes, page);
+	struct placed p = { .bytes = bytes };
+	size_t got;
+	int err;
+
+	if (want == 0)
+		return -ENOMEM;
+	err = backing_make(&r->how, want, mapped / page, &p.at, &got);
+	if (err)
+		return err;
+	if (got * page < bytes) {
+		err = replace_tail(rq, p.at, mapped, got * page, bytes);
+		if (err) {
+			sys_munmap(p.at, mapped);
+			return -ENOMEM;
+		}
+	}
+	add_part(&p, p.at, got, page);
+	p.cut_short = got < want;
+	*ret = p;
+	return 0;
+}
+
+/* The program's own small mapping, on a line of @unit unless it wished for a place. */
+static long map_small(const struct request *rq, size_t bytes, size_t unit)
+{
+	size_t slack = unit - mem_page_bytes();
+	long at;
+
+	if (rq->at || (rq->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)))
+		return sys_mmap(rq->at, bytes, rq->prot, rq->flags, -1, 0);
+	at = sys_mmap(0, bytes + slack, rq->prot, rq->flags & ~MAP_POPULATE, -1, 0);
+	if (sys_failed(at))
+		return at;
+
+	uintptr_t base = align_up((uintptr_t)at, unit);
+
+	if (base > (uintptr_t)at)
+		sys_munmap((uintptr_t)at, base - (uintptr_t)at);
+	if (base + bytes < (uintptr_t)at + bytes + slack)
+		sys_munmap(base + bytes, (uintptr_t)at + slack - base);
+	return (long)base;
+}
+
+int place_small(const struct request *rq, size_t unit, struct placed *ret_placed)
+{
+	size_t bytes = align_up(rq->bytes, mem_page_bytes());
+	long at;
+
+	if (rq->flags & MAP_POPULATE)
+		return -EINVAL;
+	at = map_small(rq, bytes, unit);
+	if (sys_failed(at))
+		return (int)at;
+	*ret_placed = (struct placed){ .at = (uintptr_t)at, .bytes = bytes };
+	return 0;
+}
+
+/* Fills [at, end) with one rung's pages; returns how far it came. */
+static uintptr_t fill(const struct request *rq, const struct rung *r, uintptr_t at, uintptr_t end,
+		      struct placed *p)
+{
+	const size_t page = r->how.page_bytes;
+	uintptr_t from = align_up(at, page), aside;
+	size_t want = from < end ? pages_of(r, end - from) : 0, got;
+
+	if (want == 0)
+		return at;
+	if (backing_make(&r->how, want, 0, &aside, &got) != 0) {
+		p->cut_short = true;
+		return at;
+	}
+	if (sys_failed(move_over(aside, got * page, from))) {
+		sys_munmap(aside, got * page);
+		mend_hole(rq, from, got * page);
+		return at;
+	}
+	add_part(p, from, got, page);
+	p->cut_short = p->cut_short || got < want;
+	return from + got * page;
+}
+
+static int place_assembled(const struct request *rq, const struct rung *rungs, size_t n,
+			   size_t bytes, struct placed *ret)
+{
+	struct placed p = { .bytes = bytes };
+	long base = map_small(rq, bytes, rungs[0].how.page_bytes);
+
+	if (sys_failed(base))
+		return (int)base;
+	p.at = (uintptr_t)base;
+
+	uintptr_t at = p.at, end = p.at + bytes;
+
+	for (size_t i = 0; i < n && i < PLACE_RUNGS; i++)
+		at = fill(rq, &rungs[i], at, end, &p);
+	if (p.huge_bytes == 0) {
+		sys_munmap(p.at, bytes);
+		return -ENOMEM;
+	}
+	if (rq->flags & MAP_POPULATE)
+		backing_prove(p.at, bytes, false);
+	*ret = p;
+	return 0;
+}
+
+int place_range(const struct request *rq, const struct rung *rungs, size_t n,
+		struct placed *ret_placed)
+{
+	size_t bytes = align_up(rq->bytes, mem_page_bytes());
+
+	if (n == 0)
+		return -ENOMEM;
+	if (n == 1 && !rungs[0].how.shared && rq->at == 0)
+		return place_straight(rq, &rungs[0], bytes, ret_placed);
+	return place_assembled(rq, rungs, n, bytes, ret_placed);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * place.h - one contiguous range out of huge pages and small ones
+ *
+ * A request that is not a multiple of the page size, or of which only a part
+ * can be had, becomes [small head] huge body [small tail], as long as it was
+ * asked to be: nothing is rounded up. The boundary lies on a huge page line.
+ */
+#ifndef HRESV_CORE_ACT_PLACE_H
+#define HRESV_CORE_ACT_PLACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/act/backing.h"
+#include "core/decide/request.h"
+
+/* Most rungs of the ladder: 1 GiB, 2 MiB and what other machines have between. */
+#define PLACE_RUNGS 4
+
+struct rung {
+	struct backing how;
+	uint64_t most_pages;	/* what the plan allows */
+};
+
+/* One part of what was placed, all of one size. */
+struct part {
+	uintptr_t at;
+	size_t bytes;
+	size_t page_bytes;
+};
+
+struct placed {
+	uintptr_t at;		/* the whole range starts here */
+	size_t bytes;		/* and is so long: asked, rounded to base pages */
+	size_t parts;
+	struct part part[PLACE_RUNGS];
+	size_t huge_bytes;
+	bool cut_short;		/* a rung gave less than the plan allowed */
+};
+
+/**
+ * place_range - build @rq's range, huge as far as @rungs (sizes falling) give
+ * @ret_placed: what was built
+ *
+ * Not one huge page is -ENOMEM and leaves nothing behind: the caller then makes
+ * the program's own call. Everything is built aside and moved in by mremap();
+ * the range is nobody's until we return. The caller is a guest of the gate.
+ */
+int place_range(const struct request *rq, const struct rung *rungs, size_t n,
+		struct placed *ret_placed);
+
+/*
+ * The program's own call, on a line of @unit bytes unless it wished for an
+ * address: small pages only. -errno is the kernel's, for the longer mapping.
+ */
+int place_small(const struct request *rq, size_t unit, struct placed *ret_placed);
+
+/* Advises huge pages of the kernel (THP) for the whole ones inside [at, at + bytes). */
+void place_advise(uintptr_t at, size_t bytes);
+
+#endif

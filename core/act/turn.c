@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * turn.c - flock on the pool's file, with patience that ends
+ *
+ * Pitfalls.
+ * 1. A blocking flock() cannot be given a time limit without signals, and a
+ *    stopped process (SIGSTOP) may hold the turn for ever: so we poll.
+ * 2. A descriptor of ours must not survive into exec (O_CLOEXEC by sys_openat)
+ *    nor be shared with a fork child that outlives the turn: the turn is held
+ *    only by guests of the gate, and fork waits for those.
+ */
+#include "core/act/turn.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include "core/base/out.h"
+#include "core/base/sys.h"
+
+#define POLL_FIRST_NS 50000
+#define POLL_MOST_NS 1000000
+
+static int open_pool(size_t page_bytes)
+{
+	struct line path;
+	long fd;
+
+	line_start(&path);
+	line_text(&path, "/sys/kernel/mm/hugepages/hugepages-");
+	line_u64(&path, page_bytes >> 10);
+	line_text(&path, "kB/nr_hugepages");
+	path.text[path.bytes] = '\0';
+	fd = sys_openat(AT_FDCWD, path.text, O_RDONLY, 0);
+	return fd < 0 ? -1 : (int)fd;
+}
+
+struct turn turn_take(enum turn_kind kind, size_t page_bytes)
+{
+	const int operation = (kind == TURN_ALONE ? LOCK_EX : LOCK_SH) | LOCK_NB;
+	struct turn t = { .fd = open_pool(page_bytes) };
+	long nap = POLL_FIRST_NS;
+	uint64_t until = 0;
+
+	while (t.fd >= 0 && sys_flock(t.fd, operation) != 0) {
+		uint64_t now = sys_now_ns();
+
+		if (!until)
+			until = now + TURN_PATIENCE_NS;
+		if (now >= until) {
+			turn_drop(&t);
+			break;
+		}
+		sys_sleep_ns(nap);
+		nap = nap * 2 < POLL_MOST_NS ? nap * 2 : POLL_MOST_NS;
+	}
+	return t;
+}
+
+void turn_drop(struct turn *t)
+{
+	if (t->fd >= 0)
+		sys_close(t->fd);
+	t->fd = -1;
+}
