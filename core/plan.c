@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * plan.c - facts in, ladder out
+ *
+ * Small requests are planned without reading a counter: trying costs less than
+ * asking (an mmap and a refused populate are 10 us, five counters 30 us). What
+ * must be known before the first touch whatever the size, memcg accounting, is
+ * kept for a second.
+ */
+#include "core/plan.h"
+
+#include <sys/mman.h>
+
+#include "core/act/stats.h"
+#include "core/act/pagemap.h"
+#include "core/base/lock.h"
+#include "core/base/out.h"
+#include "core/base/sys.h"
+#include "core/facts/conf.h"
+#include "core/facts/policy.h"
+
+#define READ_POOL_FROM_PAGES 16
+#define MEMORY_CHARGE_KEPT_NS 1000000000u
+#define BLAME_KEPT_NS 100000000u
+
+/*
+ * lock guards everything behind it but @sizes, which is written once before
+ * @sizes_read is published. System calls are made under it: it is held by
+ * guests of the gate only, one at a time reads the facts for all.
+ */
+static struct {
+	struct lock lock;
+	bool sizes_read;
+	struct pagesizes sizes;
+	struct blob paths;
+	uint64_t charge_read_at;
+	bool charged;
+	uint64_t blamed_at;
+	size_t blamed_page;
+	enum reason blamed;
+} facts = { .lock = LOCK_INIT(LOCK_FACTS) };
+
+const struct pagesizes *plan_sizes(void)
+{
+	if (!__atomic_load_n(&facts.sizes_read, __ATOMIC_ACQUIRE)) {
+		struct quiet q;
+
+		quiet_enter(&q);
+		lock_take(&facts.lock);
+		if (!facts.sizes_read) {
+			if (pagesize_read("", &facts.sizes) != 0)
+				facts.sizes.n = 0;
+			__atomic_store_n(&facts.sizes_read, true, __ATOMIC_RELEASE);
+		}
+		lock_drop(&facts.lock);
+		quiet_leave(&q);
+	}
+	return &facts.sizes;
+}
+
+static bool has_size(const struct pagesizes *sizes, size_t bytes)
+{
+	for (size_t i = 0; i < sizes->n; i++)
+		if (sizes->bytes[i] == bytes)
+			return true;
+	return false;
+}
+
+static const struct conf_use *use_conf(const struct conf *conf, enum use use)
+{
+	switch (use) {
+	case USE_SHM:
+		return &conf->shm;
+	case USE_MALLOC:
+		return &conf->morecore;
+	default:
+		return &conf->mmap;
+	}
+}
+
+size_t plan_page_bytes(enum use use)
+{
+	const struct pagesizes *sizes = plan_sizes();
+	const struct conf *conf = conf_get();
+
+	if (!conf || sizes->n == 0)
+		return 0;
+
+	size_t own = use_conf(conf, use)->page_bytes;
+
+	if (own && has_size(sizes, own))
+		return own;
+	if (conf->page_bytes && has_size(sizes, conf->page_bytes))
+		return conf->page_bytes;
+	return sizes->default_bytes;
+}
+
+bool plan_charged_to_memory(void)
+{
+	uint64_t now = sys_now_ns();
+	struct quiet q;
+	bool charged;
+
+	quiet_enter(&q);
+	lock_take(&facts.lock);
+	if (!facts.charge_read_at || now - facts.charge_read_at > MEMORY_CHARGE_KEPT_NS) {
+		/* Unreadable groups mean no cgroup2 mount we could see: not charged. */
+		facts.charged = false;
+		cgroup_charges_memory("", &facts.charged);
+		facts.charge_read_at = now;
+	}
+	charged = facts.charged;
+	lock_drop(&facts.lock);
+	quiet_leave(&q);
+	return charged;
+}
+
+/* HUGETLB_PATH as zero-terminated strings, one behind the other, an empty one last. */
+static const char *paths(void)
+{
+	const struct conf *conf = conf_get();
+	struct quiet q;
+
+	if (!conf || !conf->paths)
+		return "";
+	quiet_enter(&q);
+	lock_take(&facts.lock);
+	if (!facts.paths.at && blob_text(&facts.paths, conf->paths) == 0 &&
+	    blob_add(&facts.paths, "", 1) == 0)
+		for (size_t i = 0; i < facts.paths.bytes; i++)
+			if (facts.paths.at[i] == ':')
+				facts.paths.at[i] = '\0';
+	lock_drop(&facts.lock);
+	quiet_leave(&q);
+	return facts.paths.at ? facts.paths.at : "";
+}
+
+const char *plan_path(size_t page_bytes)
+{
+	struct mount_room room;
+
+	for (const char *path = paths(); *path; path += span_of(path).bytes + 1)
+		if (mount_room_read(path, &room) == 0 && room.page_bytes == page_bytes)
+			return path;
+	return NULL;
+}
+
+static void gather(size_t page_bytes, const char *path, struct pool *pool,
+		   struct cgroup_hugetlb *groups, struct mount_room *room, struct budget_facts *ret)
+{
+	const struct conf *conf = conf_get();
+	struct policy policy;
+
+	*ret = (struct budget_facts){
+		.page_bytes = page_bytes,
+		.limit = conf->limit,
+		.keep_free = conf->keep_free,
+		.taken = stats_held(),
+		.charged_to_memory = plan_charged_to_memory(),
+	};
+	if (pool_read("", page_bytes, pool) == 0)
+		ret->pool = pool;
+	if (groups && cgroup_read_hugetlb("", page_bytes, groups) == 0)
+		ret->groups = groups;
+	if (path && mount_room_read(path, room) == 0)
+		ret->mount = room;
+	if (groups && policy_read("", &policy) == 0)
+		ret->node_narrowed = policy.narrowed;
+}
+
+struct budget plan_budget(size_t page_bytes, const char *path)
+{
+	struct budget_facts f;
+	struct cgroup_hugetlb groups;
+	struct mount_room room;
+	struct pool pool;
+	struct budget b;
+
+	gather(page_bytes, path, &pool, &groups, &room, &f);
+	b = budget_of(&f);
+	b.where = "";		/* the path lived in @groups */
+	return b;
+}
+
+enum reason plan_blame(size_t page_bytes, const char *path)
+{
+	uint64_t now = sys_now_ns();
+	struct cgroup_hugetlb groups;
+	struct budget_facts f;
+	struct mount_room room;
+	struct pool pool;
+	enum reason why;
+
+	lock_take(&facts.lock);
+	why = facts.blamed_page == page_bytes && now - facts.blamed_at < BLAME_KEPT_NS ?
+		      facts.blamed : REASON_NONE;
+	lock_drop(&facts.lock);
+	if (why != REASON_NONE)
+		return why;
+
+	gather(page_bytes, path, &pool, &groups, &room, &f);
+	why = budget_blame(&f);
+
+	lock_take(&facts.lock);
+	facts.blamed = why;
+	facts.blamed_page = page_bytes;
+	facts.blamed_at = now;
+	lock_drop(&facts.lock);
+	return why;
+}
+
+bool plan_reservation_proves(size_t page_bytes)
+{
+	struct cgroup_hugetlb groups;
+	struct policy policy;
+
+	if (cgroup_read_hugetlb("", page_bytes, &groups) != 0 || policy_read("", &policy) != 0)
+		return false;
+	return budget_reservation_proves(&groups, plan_charged_to_memory(), policy.narrowed);
+}
+
+/* What one rung may try; reads the pool only where that pays. */
+static struct budget rung_budget(const struct rung *r, size_t pages)
+{
+	const struct conf *conf = conf_get();
+	struct budget_facts f;
+	struct mount_room room;
+	struct pool pool;
+
+	if (pages < READ_POOL_FROM_PAGES && !conf->keep_free && !r->how.shared && !r->how.path)
+		return (struct budget){ .pages = budget_own_pages(conf->limit, stats_held(),
+								  r->how.page_bytes),
+					.binds = REASON_BUDGET };
+	gather(r->how.page_bytes, r->how.path, &pool, NULL, &room, &f);
+	return budget_of(&f);
+}
+
+static void add_rung(struct plan *p, const struct backing *like, size_t page_bytes, size_t bytes,
+		     uint64_t *own_left)
+{
+	struct rung r = { .how = *like };
+	size_t pages = bytes / page_bytes;
+	struct budget b;
+
+	if (p->n == PLACE_RUNGS || pages == 0)
+		return;
+	r.how.page_bytes = page_bytes;
+	r.how.path = plan_path(page_bytes);
+	b = rung_budget(&r, pages);
+	if (b.pages < pages)
+		p->binds = b.binds;
+	r.most_pages = b.pages < *own_left / page_bytes ? b.pages : *own_left / page_bytes;
+	if (r.most_pages == 0)
+		return;
+	if (like->shared)
+		r.how.lazy = plan_reservation_proves(page_bytes);
+	*own_left -= (r.most_pages < pages ? r.most_pages : pages) * page_bytes;
+	p->rungs[p->n++] = r;
+}
+
+void plan_make(enum use use, const struct backing *like, size_t bytes, size_t eager_bytes,
+	       struct plan *ret_plan)
+{
+	const struct pagesizes *sizes = plan_sizes();
+	const struct conf *conf = conf_get();
+	size_t wanted = plan_page_bytes(use);
+	uint64_t left = eager_bytes;
+
+	*ret_plan = (struct plan){ .binds = eager_bytes < bytes ? REASON_NOT_YET : REASON_POOL_SHORT,
+				   .turn_needed = conf->keep_free != 0 };
+	if (plan_charged_to_memory()) {
+		ret_plan->binds = REASON_MEMCG;
+		return;
+	}
+	if (conf->limit != UINT64_MAX) {
+		uint64_t own = conf->limit > stats_held() ? conf->limit - stats_held() : 0;
+
+		if (own < left) {
+			left = own;
+			ret_plan->binds = REASON_BUDGET;
+		}
+	}
+	for (size_t i = sizes->n; i-- > 0;)
+		if (sizes->bytes[i] <= wanted && sizes->bytes[i] >= GRANULE &&
+		    (sizes->bytes[i] == wanted || sizes->bytes[i] == sizes->default_bytes))
+			add_rung(ret_plan, like, sizes->bytes[i], bytes, &left);
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * route.c - map: is it ours, what can be promised, place it, remember it, tell
+ */
+#include "core/route.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/sysinfo.h>
+
+#include "core/act/pagemap.h"
+#include "core/act/place.h"
+#include "core/act/stats.h"
+#include "core/act/turn.h"
+#include "core/act/undo.h"
+#include "core/base/align.h"
+#include "core/base/lock.h"
+#include "core/base/mem.h"
+#include "core/base/sys.h"
+#include "core/decide/eligible.h"
+#include "core/facts/conf.h"
+#include "core/guard.h"
+#include "core/plan.h"
+
+bool route_concerns(uintptr_t at, size_t bytes)
+{
+	return bytes && at + bytes > at && pagemap_any(at, at + bytes);
+}
+
+static long as_asked(const struct request *rq)
+{
+	return sys_mmap(rq->at, rq->bytes, rq->prot, rq->flags, rq->fd, rq->offset);
+}
+
+/* More than the machine has is address space, not memory: it starts small. */
+static bool beyond_machine(size_t bytes)
+{
+	struct sysinfo info;
+
+	return sys_sysinfo(&info) == 0 && bytes > (uint64_t)info.totalram * info.mem_unit;
+}
+
+static struct backing backing_like(const struct request *rq, const struct conf *conf)
+{
+	return (struct backing){
+		.prot = rq->prot,
+		.flags = rq->flags & MAP_LOCKED,
+		.shared = (rq->flags & MAP_TYPE) == MAP_SHARED,
+		.whole = conf->fallback == FALLBACK_FAIL,
+		.turn_held = conf->keep_free != 0,
+	};
+}
+
+static size_t eager_bytes(const struct request *rq, const struct conf *conf)
+{
+	if ((rq->flags & MAP_TYPE) == MAP_SHARED)
+		return rq->bytes;
+	if (beyond_machine(rq->bytes))
+		return 0;
+	return rq->bytes < conf->eager_max ? rq->bytes : conf->eager_max;
+}
+
+/* Small pages of ours between the huge parts: candidates for promotion. */
+static void publish_small(const struct request *rq, uintptr_t lo, uintptr_t hi)
+{
+	uintptr_t from = align_up(lo, GRANULE), to = align_down(hi, GRANULE);
+
+	if (from >= to || (rq->flags & MAP_TYPE) != MAP_PRIVATE)
+		return;
+	pagemap_set(from, to, word_make(PAGE_SMALL, rq->prot, mem_page_bytes(), rq->use));
+}
+
+static int publish(const struct request *rq, const struct placed *p)
+{
+	enum page_kind kind = (rq->flags & MAP_TYPE) == MAP_SHARED ? PAGE_SHARED : PAGE_PRIVATE;
+	uintptr_t at = p->at;
+	int err = pagemap_prepare(p->at, p->at + p->bytes);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < p->parts; i++) {
+		const struct part *part = &p->part[i];
+
+		publish_small(rq, at, part->at);
+		pagemap_set(part->at, part->at + part->bytes,
+			    word_make(kind, rq->prot, part->page_bytes, rq->use));
+		at = part->at + part->bytes;
+	}
+	publish_small(rq, at, p->at + p->bytes);
+	return 0;
+}
+
+/*
+ * The kernel's own huge pages for what has none of the pool. The advice also
+ * reaches the rest of a mapping of which a part is on the pool.
+ */
+static void advise_rest(const struct request *rq, const struct placed *p, const struct conf *conf)
+{
+	uintptr_t at = p->at;
+
+	if (conf->fallback != FALLBACK_THP)
+		return;
+	for (size_t i = 0; i <= p->parts; i++) {
+		uintptr_t to = i < p->parts ? p->part[i].at : p->at + p->bytes;
+
+		if (to > at && to - at >= GRANULE)
+			place_advise(at, to - at);
+		if (i < p->parts)
+			at = p->part[i].at + p->part[i].bytes;
+	}
+	(void)rq;
+}
+
+static enum reason reason_for_rest(const struct plan *plan, const struct placed *p)
+{
+	if (p->bytes - p->huge_bytes < GRANULE && !p->cut_short)
+		return REASON_ALIGNMENT;
+	if (!p->cut_short)
+		return plan->binds;
+	return plan_blame(plan->rungs[plan->n - 1].how.page_bytes,
+			  plan->rungs[plan->n - 1].how.path);
+}
+
+static void account(const struct request *rq, const struct placed *p, enum reason why)
+{
+	stats_request(rq->use, p->bytes);
+	stats_huge(rq->use, p->huge_bytes);
+	if (p->bytes > p->huge_bytes)
+		stats_small(rq->use, p->bytes - p->huge_bytes, why);
+	stats_tell("mmap", p->bytes, p->huge_bytes, p->bytes > p->huge_bytes ? why : REASON_NONE,
+		   NULL);
+}
+
+/* Plans, and builds; with HUGETLB_KEEP_FREE both in one turn of our own. */
+static int build(const struct request *rq, const struct conf *conf, struct plan *plan,
+		 struct placed *p)
+{
+	struct backing like = backing_like(rq, conf);
+	struct turn t = { .fd = -1 };
+	int err = -ENOMEM;
+
+	if (conf->keep_free)
+		t = turn_take(TURN_ALONE, plan_page_bytes(rq->use));
+	plan_make(rq->use, &like, rq->bytes, eager_bytes(rq, conf), plan);
+	if (plan->n)
+		err = place_range(rq, plan->rungs, plan->n, p);
+	turn_drop(&t);
+	if (err == 0)
+		stats_hold(p->huge_bytes);
+	return err;
+}
+
+static void unbuild(const struct placed *p)
+{
+	sys_munmap(p->at, p->bytes);
+	stats_release(p->huge_bytes);
+}
+
+/* No huge page: the program's own call, on a line where pages could come later. */
+static long map_small(const struct request *rq, const struct conf *conf)
+{
+	struct placed p = { 0 };
+	int err = place_small(rq, GRANULE, &p);
+
+	if (err)
+		return as_asked(rq);
+	advise_rest(rq, &p, conf);
+	if (pagemap_prepare(p.at, p.at + p.bytes) == 0)
+		publish_small(rq, p.at, p.at + p.bytes);
+	return (long)p.at;
+}
+
+/* Called as a guest of the gate. */
+static long reroute(const struct request *rq, const struct conf *conf)
+{
+	struct plan plan;
+	struct placed p;
+	enum reason why;
+	int err = build(rq, conf, &plan, &p);
+
+	if (err == 0 && publish(rq, &p) != 0) {
+		unbuild(&p);
+		err = -ENOMEM;
+		plan.binds = REASON_NO_MEMORY;
+		plan.n = 0;
+	}
+	if (err == 0) {
+		advise_rest(rq, &p, conf);
+		account(rq, &p, reason_for_rest(&plan, &p));
+		return (long)p.at;
+	}
+	why = plan.n ? plan_blame(plan.rungs[plan.n - 1].how.page_bytes,
+				  plan.rungs[plan.n - 1].how.path) : plan.binds;
+	p = (struct placed){ .bytes = align_up(rq->bytes, mem_page_bytes()) };
+	account(rq, &p, why);
+	if (conf->fallback == FALLBACK_FAIL)
+		return -ENOMEM;
+	return map_small(rq, conf);
+}
+
+/* Requests of a kind that is left alone are counted when they were large enough. */
+static long pass(const struct request *rq, enum reason why)
+{
+	long at = as_asked(rq);
+
+	if (why != REASON_NONE && why != REASON_TOO_SMALL && why != REASON_FILTERED &&
+	    !sys_failed(at)) {
+		stats_request(rq->use, rq->bytes);
+		stats_small(rq->use, rq->bytes, why);
+		stats_tell("mmap", rq->bytes, 0, why, NULL);
+	}
+	return at;
+}
+
+static bool is_mapped(uintptr_t at)
+{
+	unsigned char vec;
+
+	return sys_mincore(at, mem_page_bytes(), &vec) == 0;
+}
+
+static bool replaces(const struct request *rq)
+{
+	return (rq->flags & MAP_FIXED) && !(rq->flags & MAP_FIXED_NOREPLACE) &&
+	       route_concerns(rq->at, rq->bytes);
+}
+
+/* MAP_FIXED of the program's over memory of ours: its page lines, not ours. */
+static long map_over(const struct request *rq)
+{
+	uintptr_t lo = rq->at, hi = rq->at + align_up(rq->bytes, mem_page_bytes());
+	struct quiet q;
+	struct way w;
+	long at;
+
+	if (!is_aligned(lo, mem_page_bytes()))
+		return as_asked(rq);
+	gate_enter(&q);
+	at = undo_clear_way(lo, hi, REASON_DEMOTED_MUNMAP, &w);
+	if (at == 0 && (w.lo != lo || w.hi != hi)) {
+		/* A page of ours that cannot be split: the kernel will refuse. */
+		undo_restore(&w);
+		at = -ENOMEM;
+	} else if (at == 0) {
+		at = as_asked(rq);
+		if (sys_failed(at) && is_mapped(lo))
+			undo_restore(&w);
+		else
+			undo_done(&w);
+	}
+	gate_leave(&q);
+	return at;
+}
+
+long route_map(const struct request *rq)
+{
+	const struct conf *conf = conf_get();
+	enum verdict verdict;
+	enum reason why;
+	struct quiet q;
+	long at;
+
+	if (!conf || !conf->active)
+		return as_asked(rq);
+	verdict = eligible(rq, conf, plan_page_bytes(rq->use), &why);
+	if (verdict == VERDICT_GUARD)
+		return guard_map(rq);
+	if (!(rq->flags & MAP_ANONYMOUS) && guard_is_hugetlbfs(rq->fd))
+		return guard_map_file(rq);
+	if (replaces(rq))
+		return map_over(rq);
+	if (verdict == VERDICT_PASS)
+		return pass(rq, why);
+	gate_enter(&q);
+	at = reroute(rq, conf);
+	gate_leave(&q);
+	return at;
+}
+
+long route_unmap(uintptr_t at, size_t bytes)
+{
+	const size_t page = mem_page_bytes();
+	struct quiet q;
+	long err;
+
+	if (!is_aligned(at, page) || bytes == 0 || align_up_overflows(bytes, page) ||
+	    !route_concerns(at, align_up(bytes, page)))
+		return sys_munmap(at, bytes);
+	gate_enter(&q);
+	err = undo_unmap(at, at + align_up(bytes, page), bytes);
+	gate_leave(&q);
+	return err;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * start.c - what happens when the library is loaded, and when the program ends
+ *
+ * Nothing here is needed for a call to be right: the first interposed call,
+ * whoever makes it and however early, reads the configuration by itself. The
+ * constructor makes that early and single-threaded; it reads no file.
+ */
+#include "core/act/stats.h"
+#include "core/base/out.h"
+#include "core/facts/conf.h"
+#include "core/plan.h"
+
+__attribute__((constructor(101))) static void start(void)
+{
+	const struct conf *conf = conf_get();
+
+	if (conf)
+		out_start(conf->verbose);
+}
+
+/* A forked child that exits by exit() says its own table, as for any program. */
+__attribute__((destructor)) static void finish(void)
+{
+	const struct conf *conf = conf_get();
+
+	if (conf && conf->active && conf->verbose >= 2)
+		stats_print_table(plan_page_bytes(USE_MMAP));
+}
