@@ -17,7 +17,7 @@ struct cgroup_limit {
 	uint64_t usage;
 	uint64_t room;		/* CGROUP_UNLIMITED: no limit; 0 when over it */
 	uint64_t refused;	/* "max N" of hugetlb.<size>.events (v2), failcnt (v1) */
-	char path[CGROUP_PATH_SHOWN];	/* directory of the group that binds, "" when none does */
+	char path[CGROUP_PATH_SHOWN];	/* of the group that binds, "" when none does */
 };
 
 struct cgroup_hugetlb {
