@@ -318,6 +318,7 @@ TEST(cgroup_mount_covered_by_another_is_not_read)
 	struct cgroup_hugetlb g;
 
 	add_v2(root, "cg", "4194304\n", "0\n", "max\n", "0\n");
+	add_v2(root, "cg/pod", "0\n", "0\n", "max\n", "0\n");	/* /pod/pod: not ours */
 	g = read_2m(root);
 	EXPECT_EQ(g.fault.limit, 4 * MIB);
 	EXPECT_FALSE(g.complete);
