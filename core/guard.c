@@ -50,6 +50,11 @@ static bool is_shared(const struct request *rq)
 	       (rq->flags & MAP_TYPE) == MAP_SHARED_VALIDATE;
 }
 
+static bool has_type(const struct request *rq)
+{
+	return is_shared(rq) || (rq->flags & MAP_TYPE) == MAP_PRIVATE;
+}
+
 /* What the kernel refuses by itself, or rounds in a way of its own, it gets to see. */
 static bool is_odd(const struct request *rq, size_t page)
 {
@@ -58,8 +63,8 @@ static bool is_odd(const struct request *rq, size_t page)
 
 	for (size_t i = 0; i < sizes->n; i++)
 		known = known || sizes->bytes[i] == page;
-	return !known || rq->bytes == 0 || align_up_overflows(rq->bytes, page) ||
-	       (is_fixed(rq) && !is_aligned(rq->at, page)) ||
+	return !known || rq->bytes == 0 || rq->bytes >= (size_t)1 << 56 || !has_type(rq) ||
+	       (is_fixed(rq) && (!rq->at || !is_aligned(rq->at, page))) ||
 	       (rq->flags & (MAP_GROWSDOWN | MAP_32BIT));
 }
 
