@@ -52,6 +52,7 @@ typedef uint32_t page_word;
 #define WORD_NODUMP	0x00040000u	/* MADV_DONTDUMP */
 #define WORD_WIPE	0x00080000u	/* MADV_WIPEONFORK */
 #define WORD_LOCKED	0x00100000u	/* mlock */
+#define WORD_HELD	0x00200000u	/* guarded, and counted by stats_hold() */
 
 static inline page_word word_make(enum page_kind kind, int prot, size_t page_bytes, unsigned use)
 {
