@@ -18,6 +18,7 @@
 #include "core/base/mem.h"
 #include "core/base/sys.h"
 #include "core/decide/eligible.h"
+#include "core/commit.h"
 #include "core/facts/conf.h"
 #include "core/guard.h"
 #include "core/plan.h"
@@ -198,11 +199,22 @@ static long reroute(const struct request *rq, const struct conf *conf)
 	return map_small(rq, conf);
 }
 
+static bool is_reservation(const struct request *rq)
+{
+	return rq->prot == PROT_NONE && (rq->flags & MAP_ANONYMOUS) &&
+	       (rq->flags & MAP_TYPE) == MAP_PRIVATE && !(rq->flags & MAP_GROWSDOWN);
+}
+
 /* Requests of a kind that is left alone are counted when they were large enough. */
 static long pass(const struct request *rq, enum reason why)
 {
 	long at = as_asked(rq);
 
+	if (is_reservation(rq)) {
+		if (!sys_failed(at) && rq->bytes >= GRANULE)
+			commit_note_reserved((uintptr_t)at, (uintptr_t)at + rq->bytes);
+		return at;
+	}
 	if (why != REASON_NONE && why != REASON_TOO_SMALL && why != REASON_FILTERED &&
 	    !sys_failed(at)) {
 		stats_request(rq->use, rq->bytes);
@@ -223,6 +235,19 @@ static bool replaces(const struct request *rq)
 {
 	return (rq->flags & MAP_FIXED) && !(rq->flags & MAP_FIXED_NOREPLACE) &&
 	       route_concerns(rq->at, rq->bytes);
+}
+
+/* What replaced memory of ours is a piece of the same arena. */
+static void take_note(const struct request *rq, uintptr_t lo, uintptr_t hi)
+{
+	const int wanted = PROT_READ | PROT_WRITE;
+
+	if (is_reservation(rq))
+		commit_note_reserved(lo, hi);
+	else if ((rq->flags & MAP_ANONYMOUS) && (rq->flags & MAP_TYPE) == MAP_PRIVATE &&
+		 (rq->prot & wanted) == wanted && !(rq->flags & (MAP_GROWSDOWN | MAP_STACK)) &&
+		 hi - lo >= GRANULE)
+		commit_fresh(rq, lo, hi);
 }
 
 /* MAP_FIXED of the program's over memory of ours: its page lines, not ours. */
@@ -247,6 +272,8 @@ static long map_over(const struct request *rq)
 			undo_restore(&w);
 		else
 			undo_done(&w);
+		if (at == (long)lo)
+			take_note(rq, lo, hi);
 	}
 	gate_leave(&q);
 	return at;

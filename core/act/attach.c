@@ -64,6 +64,16 @@ void attach_note(uintptr_t at, size_t bytes, int prot)
 		publish(&a);
 }
 
+/* mremap() has moved it: the list knows the old place only. */
+static void forget_moved(uintptr_t at)
+{
+	page_word word;
+	uintptr_t end = pagemap_run(at, (uintptr_t)1 << PAGEMAP_ADDRESS_BITS, &word);
+
+	if (word_kind(word) == PAGE_SEGMENT)
+		pagemap_set(at, end, 0);
+}
+
 void attach_forget(uintptr_t at, struct attach_was *ret_was)
 {
 	*ret_was = (struct attach_was){ 0 };
@@ -83,6 +93,8 @@ void attach_forget(uintptr_t at, struct attach_was *ret_was)
 	lock_drop(&lists.lock);
 	if (ret_was->known)
 		pagemap_set(at, align_up(at + ret_was->bytes, GRANULE), 0);
+	else
+		forget_moved(at);
 }
 
 void attach_restore(const struct attach_was *was)

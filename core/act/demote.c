@@ -113,6 +113,25 @@ static long make_small(page_word word, size_t bytes, size_t from, size_t keep)
 	return at;
 }
 
+/* What the huge page had besides its content. */
+static long dress(uintptr_t small, size_t bytes, page_word word)
+{
+	const int prot = word_prot(word);
+	long err = 0;
+
+	if (word_pkey(word))
+		err = sys_pkey_mprotect(small, bytes, prot, word_pkey(word));
+	else if (prot != (PROT_READ | PROT_WRITE))
+		err = sys_mprotect(small, bytes, prot);
+	if (!err && (word & WORD_NOFORK))
+		err = sys_madvise(small, bytes, MADV_DONTFORK);
+	if (!err && (word & WORD_NODUMP))
+		err = sys_madvise(small, bytes, MADV_DONTDUMP);
+	if (!err && (word & WORD_LOCKED))
+		sys_mlock2(small, bytes, 0);	/* what can't be locked is still right */
+	return err;
+}
+
 static int swap(uintptr_t at, page_word word, uintptr_t small, size_t from, size_t keep)
 {
 	const size_t bytes = word_page_bytes(word);
@@ -124,8 +143,8 @@ static int swap(uintptr_t at, page_word word, uintptr_t small, size_t from, size
 	if (err)
 		return (int)err;
 	err = copy(small + from, at + from, keep, prot);
-	if (!err && prot != (PROT_READ | PROT_WRITE))
-		err = sys_mprotect(small, bytes, prot);
+	if (!err)
+		err = dress(small, bytes, word);
 	if (!err)
 		err = sys_mremap(small, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, at);
 	if (sys_failed(err)) {

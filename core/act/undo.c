@@ -10,7 +10,7 @@
 
 #include <errno.h>
 
-#include "core/act/demote.h"
+#include "core/act/cut.h"
 #include "core/act/pagemap.h"
 #include "core/act/stats.h"
 #include "core/base/align.h"
@@ -21,57 +21,25 @@ struct run {
 	page_word word;
 };
 
-/* Does a page of ours lie across @line? Then [*ret_at, + its size) is it. */
-static bool cut_page(uintptr_t line, uintptr_t *ret_at, page_word *ret_word)
+/* A page that can't be split stays as it is, and so does what we were to take of it. */
+static int split_ends(struct way *w, enum reason why)
 {
-	page_word word = pagemap_get(line);
+	const uintptr_t lo = w->lo, hi = w->hi;
+	int err = cut_at(lo, lo, hi, why);
 
-	if (!word_is_huge_ours(word) || is_aligned(line, word_page_bytes(word)))
-		return false;
-	*ret_at = align_down(line, word_page_bytes(word));
-	*ret_word = word;
-	return true;
-}
-
-static bool cuts_guarded(uintptr_t lo, uintptr_t hi)
-{
-	page_word first = pagemap_get(lo), last = pagemap_get(hi);
-
-	return (word_kind(first) == PAGE_GUARDED && !is_aligned(lo, word_page_bytes(first))) ||
-	       (word_kind(last) == PAGE_GUARDED && !is_aligned(hi, word_page_bytes(last)));
-}
-
-/* The part of the page at @at that survives when [lo, hi) goes. */
-static void surviving(uintptr_t at, size_t bytes, uintptr_t lo, uintptr_t hi, uintptr_t *ret_lo,
-		      uintptr_t *ret_hi)
-{
-	*ret_lo = lo <= at ? hi : at;
-	*ret_hi = hi >= at + bytes ? lo : at + bytes;
-}
-
-static int split_at(uintptr_t line, struct way *w, enum reason why)
-{
-	uintptr_t at, keep_lo, keep_hi;
-	page_word word;
-	int err;
-
-	if (!cut_page(line, &at, &word))
-		return 0;
-	surviving(at, word_page_bytes(word), w->lo, w->hi, &keep_lo, &keep_hi);
-	err = demote_page(at, word, keep_lo, keep_hi);
 	if (err == -EBUSY) {
-		/* It stays as it is, and so does what we were to take of it. */
-		if (line == w->lo)
-			w->lo = at + word_page_bytes(word);
-		if (line == w->hi)
-			w->hi = at;
-		return 0;
-	}
-	if (err)
+		uintptr_t at = cut_page_across(lo);
+
+		w->lo = at + word_page_bytes(pagemap_get(at));
+	} else if (err) {
 		return err;
-	stats_small(word_use(word), word_page_bytes(word), why);
-	pagemap_set(at, at + word_page_bytes(word), 0);
-	return 0;
+	}
+	err = cut_at(hi, lo, hi, why);
+	if (err == -EBUSY) {
+		w->hi = cut_page_across(hi);
+		err = 0;
+	}
+	return err;
 }
 
 static void count_back(const struct run *r, int sign)
@@ -113,10 +81,8 @@ int undo_clear_way(uintptr_t lo, uintptr_t hi, enum reason why, struct way *ret_
 {
 	struct claim c = pagemap_claim(lo, hi);
 	struct way w = { .lo = lo, .hi = hi };
-	int err = split_at(lo, &w, why);
+	int err = split_ends(&w, why);
 
-	if (!err)
-		err = split_at(hi, &w, why);
 	if (!err && w.lo < w.hi)
 		err = take_back(&w);
 	pagemap_unclaim(&c);
@@ -149,7 +115,7 @@ long undo_unmap(uintptr_t lo, uintptr_t hi, size_t bytes)
 	struct way w;
 	long err;
 
-	if (cuts_guarded(lo, hi))
+	if (cut_splits_guarded(lo, hi))
 		return sys_munmap(lo, bytes);
 	err = undo_clear_way(lo, hi, REASON_DEMOTED_MUNMAP, &w);
 	if (err)
