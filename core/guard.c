@@ -230,7 +230,7 @@ static long small_instead(const struct request *rq, size_t bytes, size_t page)
 		sys_munmap((uintptr_t)at, base - (uintptr_t)at);
 	sys_munmap(base + bytes, (uintptr_t)at + page - base);
 	if (flags & MAP_POPULATE)
-		backing_prove(base, bytes, !(rq->prot & PROT_WRITE));
+		backing_prove(base, bytes, mem_page_bytes(), !(rq->prot & PROT_WRITE));
 	return (long)base;
 }
 
