@@ -205,10 +205,35 @@ static int make_once(const struct backing *how, size_t pages, size_t room_pages,
 		err = sys_munmap((uintptr_t)at + have * page, bytes - have * page);
 	if (err) {
 		sys_munmap((uintptr_t)at, bytes);
+		*ret_pages = have < pages ? have : 0;
 		return (int)err;
 	}
 	*ret_at = (uintptr_t)at;
 	return 0;
+}
+
+/*
+ * The most that can be reserved now, of @pages that could not: by trying, as no
+ * counter knows every limit. Alone, or two who try would each meet the other.
+ */
+static size_t reservable(const struct backing *how, size_t pages)
+{
+	struct turn t = take(how, TURN_ALONE);
+	size_t can = 0;
+
+	while (pages - can > 1) {
+		size_t middle = can + (pages - can) / 2, bytes = middle * how->page_bytes;
+		long at = map_aside(how, bytes, how->prot);
+
+		if (sys_failed(at)) {
+			pages = middle;
+		} else {
+			sys_munmap((uintptr_t)at, bytes);
+			can = middle;
+		}
+	}
+	turn_drop(&t);
+	return can;
 }
 
 int backing_make(const struct backing *how, size_t pages, size_t room_pages, uintptr_t *ret_at,
@@ -218,7 +243,7 @@ int backing_make(const struct backing *how, size_t pages, size_t room_pages, uin
 	int err;
 
 	for (;;) {
-		size_t have = 0;
+		size_t have = pages;
 
 		err = make_once(how, pages, room_pages, &at, &have);
 		if (err == 0) {
@@ -226,8 +251,10 @@ int backing_make(const struct backing *how, size_t pages, size_t room_pages, uin
 			*ret_pages = have;
 			return 0;
 		}
-		if (!how->shared || how->whole || have == 0 || have >= pages)
+		if (!how->shared || how->whole || err != -ENOMEM)
 			return err;
-		pages = have;
+		pages = have < pages ? have : reservable(how, pages);
+		if (pages == 0)
+			return err;
 	}
 }

@@ -35,7 +35,8 @@ struct backing {
  * and after a fork the kernel never takes the child's (KERNEL.md 2.2, 2.3, R1).
  * Shared memory is reserved first, so that one of two racers wins, and then
  * populated (R2). A reservation is the inode's and outlives munmap, so shared
- * memory that came up short is made again at the length that came.
+ * memory that came up short is made again at the length that came, or that can
+ * be reserved at all.
  *
  * The caller is a guest of the gate. Return: 0; -ENOMEM: not one page, nothing
  * is left behind; other -errno of open(2) or mmap(2), likewise.

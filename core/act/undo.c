@@ -64,9 +64,12 @@ static int split_ends(struct way *w, enum reason why)
 	return err || w->lo >= w->hi ? err : split_high(w, why);
 }
 
+/* Segments are held from shmget() to IPC_RMID, however often they are attached. */
 static void count_back(const struct run *r, int sign)
 {
-	if (!word_is_huge_ours(r->word))
+	enum page_kind kind = word_kind(r->word);
+
+	if (kind != PAGE_PRIVATE && kind != PAGE_SHARED && !(r->word & WORD_HELD))
 		return;
 	if (sign < 0)
 		stats_release(r->hi - r->lo);
