@@ -216,18 +216,15 @@ static void call_name(struct self *s)
 
 static void call_attach(struct self *s)
 {
-	bool on_line = chance(s, 80);
 	size_t page, n;
 	void *at;
 	int id;
 
+	/* Huge segments are not split, as others may have them mapped: small ones only. */
 	draw_range(s, &page, &n);
-	if (on_line)
-		page -= page % GRANULE_PAGES;
-	if (page < s->lo) {
-		skipped(s);
-		return;
-	}
+	page -= page % GRANULE_PAGES;
+	n = clipped(n, GRANULE_PAGES - 1);
+	n = clipped(n, s->hi - page);
 	note(s, "shmat(%zu, %zu pages)", page, n);
 	id = shmget(IPC_PRIVATE, n * PAGE, 0600 | IPC_CREAT);
 	if (id < 0) {

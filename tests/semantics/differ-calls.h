@@ -278,7 +278,9 @@ static void call_remap(struct self *s)
 	if (copy && (flags & MREMAP_FIXED))
 		old_n = 0;
 	to = n > s->hi - to ? s->hi - n : to;
-	if (to < s->lo || !model_uniform(page, old_n ? old_n : 1)) {
+	/* Shared memory does not grow under us, by decision: see core/remap.c. */
+	if (to < s->lo || !model_uniform(page, old_n ? old_n : 1) ||
+	    (n > old_n && old_n && pages[page].type == TYPE_SHARED)) {
 		skipped(s);
 		return;
 	}

@@ -5,7 +5,6 @@
 
 #include "tests/semantics/differ-touch.h"
 
-#define NOTE_BYTES 160
 #define FILE_PAGES 700
 
 struct page pages[ARENA_PAGES];
