@@ -224,6 +224,8 @@ static void promote_earlier(const struct conf *conf)
 	plan_make(USE_MMAP, &like, PROMOTE_MOST, PROMOTE_MOST, &plan);
 	if (plan.n)
 		promote_some(&plan.rungs[plan.n - 1].how, plan.rungs[plan.n - 1].most_pages);
+	else
+		promote_rest();
 	turn_drop(&t);
 }
 
