@@ -263,6 +263,7 @@ bool plan_reservation_proves(size_t page_bytes)
 static struct budget rung_budget(const struct rung *r, size_t pages)
 {
 	const struct conf *conf = conf_get();
+	struct cgroup_hugetlb groups;
 	struct budget_facts f;
 	struct mount_room room;
 	struct pool pool;
@@ -273,8 +274,13 @@ static struct budget rung_budget(const struct rung *r, size_t pages)
 		return (struct budget){ .pages = budget_own_pages(conf->limit, stats_held(),
 								  r->how.page_bytes),
 					.binds = REASON_BUDGET };
-	gather(r->how.page_bytes, r->how.path, &pool, NULL, &room, &f);
-	return budget_of(&f);
+	/* Shared memory is reserved as a whole or refused: it must not ask for too much. */
+	gather(r->how.page_bytes, r->how.path, &pool, r->how.shared ? &groups : NULL, &room, &f);
+
+	struct budget b = budget_of(&f);
+
+	b.where = "";		/* the path lived in @groups */
+	return b;
 }
 
 static void add_rung(struct plan *p, const struct backing *like, size_t page_bytes, size_t bytes,
