@@ -16,6 +16,7 @@
 #include "core/act/backing.h"
 #include "core/act/cut.h"
 #include "core/act/place.h"
+#include "core/act/promote.h"
 #include "core/act/stats.h"
 #include "core/act/turn.h"
 #include "core/base/align.h"
@@ -109,8 +110,10 @@ static void make_huge_or_note(uintptr_t lo, uintptr_t hi, int prot, enum use use
 	if (conf_get()->fallback == FALLBACK_THP)
 		place_advise(from, to - from);
 	from = align_up(from, GRANULE);
-	if (from < to && pagemap_prepare(from, to) == 0)
-		pagemap_set(from, to, word_make(PAGE_SMALL, prot, mem_page_bytes(), use));
+	if (from >= to || pagemap_prepare(from, to) != 0)
+		return;
+	pagemap_set(from, to, word_make(PAGE_SMALL, prot, mem_page_bytes(), use));
+	promote_note(from, to);
 }
 
 long commit_reserved(uintptr_t lo, uintptr_t hi, page_word word, int prot)

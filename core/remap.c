@@ -58,7 +58,8 @@ static bool is_refused(const struct remap *r)
 		return true;
 	if ((r->flags & MREMAP_DONTUNMAP) && r->bytes != r->new_bytes)
 		return true;
-	if (!(r->flags & MREMAP_FIXED))
+	/* The new address is looked at for DONTUNMAP too, where it is but a wish. */
+	if (!(r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)))
 		return false;
 	return !is_aligned(r->to, page) || r->to + r->new_bytes < r->to ||
 	       (r->to < r->at + r->bytes && r->at < r->to + r->new_bytes);
@@ -126,6 +127,16 @@ static long find_place(const struct remap *r, bool *ret_alike)
 		*ret_alike = is_aligned(r->to - r->at, line);
 		return (long)r->to;
 	}
+	if ((r->flags & MREMAP_DONTUNMAP) && r->to) {
+		/* A wish; what the kernel makes of it depends on what is there. */
+		at = sys_mmap(r->to, r->new_bytes, PROT_NONE, flags, -1, 0);
+		if (at == (long)r->to) {
+			*ret_alike = is_aligned(r->to - r->at, line);
+			return at;
+		}
+		if (!sys_failed(at))
+			sys_munmap((uintptr_t)at, r->new_bytes);
+	}
 	at = sys_mmap(0, r->new_bytes + line, PROT_NONE, flags, -1, 0);
 	if (sys_failed(at))
 		return -ENOMEM;
@@ -138,9 +149,14 @@ static long find_place(const struct remap *r, bool *ret_alike)
 	return (long)to;
 }
 
-/* What lay at a place the program chose goes, as the kernel would do it. */
+/*
+ * What lay at a place the program chose goes, as the kernel would do it. The old
+ * range may be several mappings, which the kernel moves one by one, and each would
+ * cut a huge page that is still there: so address space takes their place first.
+ */
 static long clear_place(const struct remap *r)
 {
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
 	uintptr_t hi = r->to + r->new_bytes;
 	struct way w;
 	long err;
@@ -154,8 +170,46 @@ static long clear_place(const struct remap *r)
 		undo_restore(&w);
 		return -ENOMEM;
 	}
+	err = sys_mmap(r->to, r->new_bytes, PROT_NONE, flags, -1, 0);
+	if (sys_failed(err)) {
+		undo_restore(&w);
+		return err;
+	}
 	undo_done(&w);
 	return 0;
+}
+
+/*
+ * A second view of shared memory, which needs small pages. Each page that was
+ * huge is an object of its own now, so the view is put together granule by
+ * granule: one call would see the first object only, and SIGBUS behind its end.
+ */
+static long view_again(const struct remap *r)
+{
+	const uintptr_t end = r->at + r->new_bytes;
+	struct claim c = pagemap_claim(r->at, end);
+	int err = cut_all(r->at, end, REASON_DEMOTED_MREMAP);
+	bool ignored;
+	long to, got;
+
+	pagemap_unclaim(&c);
+	if (err)
+		return -ENOMEM;
+	err = (int)clear_place(r);
+	to = err ? err : find_place(r, &ignored);
+	if (sys_failed(to))
+		return to;
+	for (uintptr_t lo = r->at, hi; lo < end; lo = hi) {
+		hi = align_down(lo, GRANULE) + GRANULE;
+		if (hi > end)
+			hi = end;
+		got = sys_mremap(lo, 0, hi - lo, MREMAP_MAYMOVE | MREMAP_FIXED, (uintptr_t)to + (lo - r->at));
+		if (sys_failed(got)) {
+			sys_munmap((uintptr_t)to, r->new_bytes);
+			return got;
+		}
+	}
+	return to;
 }
 
 static long move_to_new_place(const struct remap *r)
@@ -203,8 +257,10 @@ static long remap(struct remap *r)
 {
 	long err;
 
-	if (r->bytes == 0)
-		return after_demotion(r);
+	if (r->bytes == 0) {
+		err = maps_read_range("", r->at, r->at + mem_page_bytes(), &r->facts);
+		return !err && r->facts.shared ? view_again(r) : as_asked(r);
+	}
 	/* On small pages the old range must be one mapping: EFAULT if it isn't. */
 	err = maps_read_range("", r->at, r->at + r->bytes, &r->facts);
 	if (err)
@@ -216,6 +272,9 @@ static long remap(struct remap *r)
 		if (err)
 			return err;
 	}
+	/* Shared memory keeps its content at the old place too. */
+	if ((r->flags & MREMAP_DONTUNMAP) && r->facts.shared)
+		return view_again(r);
 	if (r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))
 		return move_to_new_place(r);
 	if (r->new_bytes == r->bytes)

@@ -10,6 +10,7 @@
 
 #include "core/act/pagemap.h"
 #include "core/act/place.h"
+#include "core/act/promote.h"
 #include "core/act/stats.h"
 #include "core/act/turn.h"
 #include "core/act/undo.h"
@@ -22,6 +23,9 @@
 #include "core/facts/conf.h"
 #include "core/guard.h"
 #include "core/plan.h"
+
+/* Most that one call promotes; time ends it earlier. */
+#define PROMOTE_MOST (16 * GRANULE)
 
 bool route_concerns(uintptr_t at, size_t bytes)
 {
@@ -69,6 +73,7 @@ static void publish_small(const struct request *rq, uintptr_t lo, uintptr_t hi)
 	if (from >= to || (rq->flags & MAP_TYPE) != MAP_PRIVATE)
 		return;
 	pagemap_set(from, to, word_make(PAGE_SMALL, rq->prot, mem_page_bytes(), rq->use));
+	promote_note(from, to);
 }
 
 static int publish(const struct request *rq, const struct placed *p)
@@ -205,6 +210,23 @@ static bool is_reservation(const struct request *rq)
 	       (rq->flags & MAP_TYPE) == MAP_PRIVATE && !(rq->flags & MAP_GROWSDOWN);
 }
 
+/* Small memory from earlier that could be huge by now, within a budget of stall. */
+static void promote_earlier(const struct conf *conf)
+{
+	struct backing like = { .turn_held = conf->keep_free != 0 };
+	struct turn t = { .fd = -1 };
+	struct plan plan;
+
+	if (!conf->promote || !promote_is_due())
+		return;
+	if (like.turn_held)
+		t = turn_take(TURN_ALONE, plan_page_bytes(USE_MMAP));
+	plan_make(USE_MMAP, &like, PROMOTE_MOST, PROMOTE_MOST, &plan);
+	if (plan.n)
+		promote_some(&plan.rungs[plan.n - 1].how, plan.rungs[plan.n - 1].most_pages);
+	turn_drop(&t);
+}
+
 /* Requests of a kind that is left alone are counted when they were large enough. */
 static long pass(const struct request *rq, enum reason why)
 {
@@ -300,6 +322,7 @@ long route_map(const struct request *rq)
 		return pass(rq, why);
 	gate_enter(&q);
 	at = reroute(rq, conf);
+	promote_earlier(conf);
 	gate_leave(&q);
 	return at;
 }

@@ -26,8 +26,10 @@
 #include "core/act/pagemap.h"
 #include "core/act/stats.h"
 #include "core/act/turn.h"
+#include "core/act/undo.h"
 #include "core/base/align.h"
 #include "core/base/lock.h"
+#include "core/base/mem.h"
 #include "core/base/sys.h"
 #include "core/decide/eligible.h"
 #include "core/facts/conf.h"
@@ -251,6 +253,33 @@ long segment_get(int key, size_t bytes, int flags)
 	return id;
 }
 
+/* SHM_REMAP over memory of ours replaces it at the program's page lines, not ours. */
+static long attach_over(int id, uintptr_t at, int flags)
+{
+	const size_t page = mem_page_bytes();
+	struct shmid_ds ds;
+	struct way w;
+	uintptr_t hi;
+	long got;
+
+	if (flags & SHM_RND)
+		at = align_down(at, SHMLBA);
+	if (!(flags & SHM_REMAP) || !is_aligned(at, page) || sys_shmctl(id, IPC_STAT, &ds) != 0 ||
+	    align_up_overflows(ds.shm_segsz, page))
+		return sys_shmat(id, at, flags);
+	hi = at + align_up(ds.shm_segsz, page);
+	if (hi <= at || !pagemap_any(at, hi))
+		return sys_shmat(id, at, flags);
+	if (undo_clear_way(at, hi, REASON_DEMOTED_MUNMAP, &w) != 0)
+		return -ENOMEM;
+	got = w.lo == at && w.hi == hi ? sys_shmat(id, at, flags) : -ENOMEM;
+	if (sys_failed(got))
+		undo_restore(&w);
+	else
+		undo_done(&w);
+	return got;
+}
+
 long segment_attach(int id, uintptr_t at, int flags)
 {
 	const struct conf *conf = conf_get();
@@ -261,7 +290,7 @@ long segment_attach(int id, uintptr_t at, int flags)
 	if (!conf || !conf->active)
 		return sys_shmat(id, at, flags);
 	gate_enter(&q);
-	got = sys_shmat(id, at, flags);
+	got = attach_over(id, at, flags);
 	if (!sys_failed(got) && is_aligned((uintptr_t)got, GRANULE) &&
 	    sys_shmctl(id, IPC_STAT, &ds) == 0 && ds.shm_segsz >= GRANULE / 2)
 		attach_note((uintptr_t)got, ds.shm_segsz,

@@ -37,8 +37,13 @@ void demote_shared_no_more(void)
 	__atomic_store_n(&demote.shared_elsewhere, true, __ATOMIC_RELAXED);
 }
 
+bool demote_shared_is_ours(void)
+{
+	return !__atomic_load_n(&demote.shared_elsewhere, __ATOMIC_RELAXED);
+}
+
 /* True also when nobody can say. */
-static bool has_pins(void)
+bool demote_has_pins(void)
 {
 	struct blob status = { 0 };
 	struct span rest, line, word;
@@ -106,7 +111,7 @@ static long make_small(page_word word, size_t bytes, size_t from, size_t keep)
 		return at;
 	if (keep == bytes)
 		place_advise((uintptr_t)at, bytes);
-	if (keep && backing_prove((uintptr_t)at + from, keep, false) == -ENOMEM) {
+	if (keep && backing_prove((uintptr_t)at + from, keep, mem_page_bytes(), false) == -ENOMEM) {
 		sys_munmap((uintptr_t)at, bytes);
 		return -ENOMEM;
 	}
@@ -166,9 +171,9 @@ int demote_page(uintptr_t at, page_word word, uintptr_t keep_lo, uintptr_t keep_
 
 	if (kind != PAGE_PRIVATE && kind != PAGE_SHARED)
 		return -EBUSY;
-	if (kind == PAGE_SHARED && __atomic_load_n(&demote.shared_elsewhere, __ATOMIC_RELAXED))
+	if (kind == PAGE_SHARED && !demote_shared_is_ours())
 		return -EBUSY;
-	if (has_pins())
+	if (demote_has_pins())
 		return -EBUSY;
 	small = make_small(word, bytes, from, keep);
 	if (sys_failed(small))

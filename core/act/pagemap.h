@@ -54,6 +54,7 @@ typedef uint32_t page_word;
 #define WORD_LOCKED	0x00100000u	/* mlock */
 #define WORD_PKEY_SHIFT	21
 #define WORD_PKEY_MASK	0x01e00000u	/* pkey_mprotect */
+#define WORD_HELD	0x02000000u	/* guarded, and counted by stats_hold() */
 
 static inline page_word word_make(enum page_kind kind, int prot, size_t page_bytes, unsigned use)
 {

@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "core/act/promote.h"
 #include "core/act/stats.h"
 #include "core/act/writers.h"
 #include "core/base/align.h"
@@ -51,6 +52,8 @@ static int swap_out(uintptr_t lo, uintptr_t hi, page_word word)
 	stats_release(hi - lo);
 	pagemap_set(lo, hi, plain ? word_make(PAGE_SMALL, word_prot(word), mem_page_bytes(),
 					      word_use(word)) : 0);
+	if (plain)
+		promote_note(lo, hi);
 	return 0;
 }
 

@@ -24,7 +24,8 @@ enum lock_rank {
 	LOCK_START = 1,		/* reading the configuration, once */
 	LOCK_ATTACH,		/* table of System V attachments */
 	LOCK_FACTS,		/* cached facts */
-	LOCK_DEMOTE,		/* the store of populated small pages */
+	LOCK_PROMOTE,		/* candidates for promotion */
+	LOCK_DEAD,		/* unmapped parts of unsplittable pages */
 	LOCK_PAGEMAP,		/* making a leaf of the page map */
 	LOCK_OUT,		/* last: holds nothing, waits for nothing */
 };
