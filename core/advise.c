@@ -105,13 +105,14 @@ static long advise_huge(const struct piece *p)
 	case MADV_RANDOM:
 	case MADV_SEQUENTIAL:
 	case MADV_WILLNEED:
-	case MADV_COLD:
-	case MADV_PAGEOUT:
 	case MADV_HUGEPAGE:
 	case MADV_NOHUGEPAGE:
 	case ADVICE_COLLAPSE:
 	case ADVICE_GUARD_REMOVE:
 		return 0;
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+		return p->word & WORD_LOCKED ? -EINVAL : 0;
 	case MADV_DONTNEED:
 	case MADV_FREE:
 	case ADVICE_DONTNEED_LOCKED:

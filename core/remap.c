@@ -243,6 +243,24 @@ static long move_to_new_place(const struct remap *r)
 	return to;
 }
 
+/*
+ * Memory that isn't ours over memory that is. What the kernel would refuse, it
+ * must refuse before the place is cleared. (From 6.17 on it moves any mappings
+ * and holes, as long as the size stays and the first page is there.)
+ */
+static long move_foreign(struct remap *r)
+{
+	const size_t page = mem_page_bytes();
+	size_t bytes = r->bytes && r->bytes != r->new_bytes ? r->bytes : page;
+	long err = maps_read_range("", r->at, r->at + bytes, &r->facts);
+
+	if (!err && (r->bytes || r->facts.shared))
+		err = clear_place(r);
+	else if (!err)
+		err = -EINVAL;
+	return err ? err : as_asked(r);
+}
+
 static long shrink(struct remap *r)
 {
 	long err = undo_unmap(r->at + r->new_bytes, r->at + r->bytes, r->bytes - r->new_bytes);
@@ -323,10 +341,10 @@ long route_remap(uintptr_t at, size_t bytes, size_t new_bytes, int flags, uintpt
 		got = remap_guarded(&r);
 	} else if (source) {
 		got = remap(&r);
+	} else if (target) {
+		got = move_foreign(&r);
 	} else {
-		got = target ? clear_place(&r) : 0;
-		if (!got)
-			got = as_asked(&r);
+		got = as_asked(&r);
 	}
 	gate_leave(&q);
 	return got;
