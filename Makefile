@@ -114,11 +114,12 @@ $(CORE_A): $(CORE_OBJ)
 	@mkdir -p $(@D)
 	$(call say,AR,$@) rm -f $@ && $(AR) rcsD $@ $(CORE_OBJ)
 
-# $(1) soname, $(2) version script, $(3) objects and archives
+# $(1) soname, $(2) version script, $(3) objects and archives. Bound symbolically:
+# what calls mmap or free in here means ours, whoever else defines it.
 define link_shared
 @mkdir -p $(@D)
 $(call say,LD,$@) $(CC) -shared -pthread $(CFLAGS) -o $@ -Wl,-soname,$(1) \
-	-Wl,--version-script=$(srcdir)/$(2) -Wl,-z,defs $(LINK_FLAGS) $(3)
+	-Wl,--version-script=$(srcdir)/$(2) -Wl,-z,defs -Wl,-Bsymbolic-functions $(LINK_FLAGS) $(3)
 endef
 
 $(BUILD)/libhresv.so: $(CORE_OBJ) $(PRELOAD_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) \

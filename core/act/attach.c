@@ -44,10 +44,27 @@ static bool is_hugetlb(uintptr_t at)
 	return sys_madvise(at, mem_page_bytes(), MADV_COLD) == -EINVAL;
 }
 
+/*
+ * The size of its pages: this advice is taken for whole ones only, means nothing
+ * on them, and is taken back at once.
+ */
+static size_t page_bytes_of(uintptr_t at, size_t bytes)
+{
+	for (size_t page = GRANULE; page < bytes && is_aligned(at, page); page *= 2) {
+		if (sys_madvise(at, page, MADV_SEQUENTIAL) != 0)
+			continue;
+		sys_madvise(at, page, MADV_NORMAL);
+		return page;
+	}
+	return GRANULE;
+}
+
 static void publish(const struct attach_was *a)
 {
-	pagemap_set(a->at, align_up(a->at + a->bytes, GRANULE),
-		    word_make(PAGE_SEGMENT, a->prot, GRANULE, USE_SHM));
+	const size_t page = page_bytes_of(a->at, a->bytes);
+
+	pagemap_set(a->at, align_up(a->at + a->bytes, page),
+		    word_make(PAGE_SEGMENT, a->prot, page, USE_SHM));
 }
 
 void attach_note(uintptr_t at, size_t bytes, int prot)

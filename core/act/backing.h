@@ -21,6 +21,7 @@ struct backing {
 	bool lazy;		/* shared: the reservation is proof, touch nothing */
 	bool whole;		/* all of it or nothing; else the pages that came */
 	bool turn_held;		/* the caller has the turn to itself (turn.h) */
+	uintptr_t over;		/* not 0: map over this, memory only we know (no mremap) */
 	const char *path;	/* a hugetlbfs directory, NULL: MAP_HUGETLB */
 };
 
@@ -55,9 +56,9 @@ size_t backing_populate(uintptr_t at, size_t pages, size_t page_bytes);
 
 /*
  * The same for memory somebody may have written: POPULATE_WRITE or, with
- * @read_only, POPULATE_READ; -ENOSYS when this kernel has neither.
- * 0: all present; -EFAULT or another errno: not.
+ * @read_only, POPULATE_READ; before Linux 5.14 by way of /proc/self/mem.
+ * @page_bytes is that of the mapping. 0: all present; -EFAULT or another: not.
  */
-int backing_prove(uintptr_t at, size_t bytes, bool read_only);
+int backing_prove(uintptr_t at, size_t bytes, size_t page_bytes, bool read_only);
 
 #endif

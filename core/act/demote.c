@@ -111,7 +111,7 @@ static long make_small(page_word word, size_t bytes, size_t from, size_t keep)
 		return at;
 	if (keep == bytes)
 		place_advise((uintptr_t)at, bytes);
-	if (keep && backing_prove((uintptr_t)at + from, keep, false) == -ENOMEM) {
+	if (keep && backing_prove((uintptr_t)at + from, keep, mem_page_bytes(), false) == -ENOMEM) {
 		sys_munmap((uintptr_t)at, bytes);
 		return -ENOMEM;
 	}
