@@ -164,6 +164,11 @@ static long advise_run(const struct piece *p)
 	return call(p);
 }
 
+static bool populates(int advice)
+{
+	return advice == ADVICE_POPULATE_READ || advice == ADVICE_POPULATE_WRITE;
+}
+
 static long advise_all(uintptr_t lo, uintptr_t hi, int advice)
 {
 	bool hole = false;
@@ -176,7 +181,8 @@ static long advise_all(uintptr_t lo, uintptr_t hi, int advice)
 
 		long err = advise_run(&p);
 
-		if (err == -ENOMEM)
+		/* Populating goes page by page and ends at the first hole. */
+		if (err == -ENOMEM && !populates(advice))
 			hole = true;
 		else if (err)
 			return err;
