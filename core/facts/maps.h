@@ -22,4 +22,7 @@ struct map_facts {
  */
 int maps_read_range(const char *root, uintptr_t lo, uintptr_t hi, struct map_facts *ret_facts);
 
+/* Where the kernel's mapping that holds @at ends: 0 and *ret_end; -EFAULT: there is none. */
+int maps_read_end(const char *root, uintptr_t at, uintptr_t *ret_end);
+
 #endif
