@@ -70,7 +70,7 @@ static void publish_small(const struct request *rq, uintptr_t lo, uintptr_t hi)
 {
 	uintptr_t from = align_up(lo, GRANULE), to = align_down(hi, GRANULE);
 
-	if (from >= to || (rq->flags & MAP_TYPE) != MAP_PRIVATE)
+	if (from >= to || (rq->flags & MAP_TYPE) != MAP_PRIVATE || (rq->flags & MAP_LOCKED))
 		return;
 	pagemap_set(from, to, word_make(PAGE_SMALL, rq->prot, mem_page_bytes(), rq->use));
 	promote_note(from, to);
@@ -89,7 +89,8 @@ static int publish(const struct request *rq, const struct placed *p)
 
 		publish_small(rq, at, part->at);
 		pagemap_set(part->at, part->at + part->bytes,
-			    word_make(kind, rq->prot, part->page_bytes, rq->use));
+			    word_make(kind, rq->prot, part->page_bytes, rq->use) |
+				    (rq->flags & MAP_LOCKED ? WORD_LOCKED : 0));
 		at = part->at + part->bytes;
 	}
 	publish_small(rq, at, p->at + p->bytes);
@@ -288,7 +289,7 @@ static void take_note(const struct request *rq, uintptr_t lo, uintptr_t hi)
 	if (is_reservation(rq))
 		commit_note_reserved(lo, hi);
 	else if ((rq->flags & MAP_ANONYMOUS) && (rq->flags & MAP_TYPE) == MAP_PRIVATE &&
-		 (rq->prot & wanted) == wanted && !(rq->flags & (MAP_GROWSDOWN | MAP_STACK)) &&
+		 (rq->prot & wanted) == wanted && !(rq->flags & (MAP_GROWSDOWN | MAP_STACK | MAP_LOCKED)) &&
 		 hi - lo >= GRANULE)
 		commit_fresh(rq, lo, hi);
 }

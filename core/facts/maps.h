@@ -31,4 +31,7 @@ int maps_read_range(const char *root, uintptr_t lo, uintptr_t hi, struct map_fac
  */
 int maps_room(const char *root, uint64_t *ret_limit, uint64_t *ret_used);
 
+/* Where the kernel's mapping that holds @at ends: 0 and *ret_end; -EFAULT: there is none. */
+int maps_read_end(const char *root, uintptr_t at, uintptr_t *ret_end);
+
 #endif
