@@ -210,6 +210,7 @@ static long map_proven(const struct request *rq, size_t page)
 		.flags = rq->flags & MAP_LOCKED,
 		.shared = is_shared(rq),
 		.whole = true,
+		.may_breathe = true,
 	};
 	enum reason why = refused_by(bytes, page);
 	struct spot spot;

@@ -19,8 +19,10 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "core/act/aside.h"
 #include "core/act/turn.h"
 #include "core/base/align.h"
+#include "core/base/lock.h"
 #include "core/base/mem.h"
 #include "core/base/sys.h"
 
@@ -128,18 +130,43 @@ static struct turn take(const struct backing *how, enum turn_kind kind)
 	return how->turn_held ? none : turn_take(kind, how->page_bytes);
 }
 
+/* Chunk by chunk, in between out of the gate; the turn, if any, is kept. */
+static size_t populate_breathing(const struct backing *how, uintptr_t at, size_t pages,
+				 const struct turn *t)
+{
+	size_t have = 0;
+
+	if (how->may_breathe && t->fd >= 0)
+		aside_set_turn(at, t->fd);
+	while (have < pages) {
+		size_t want = pages - have, got;
+
+		if (how->may_breathe && want > PAGES_A_TURN)
+			want = PAGES_A_TURN;
+		got = backing_populate(at + have * how->page_bytes, want, how->page_bytes);
+		have += got;
+		if (got < want)
+			break;
+		if (how->may_breathe && have < pages)
+			gate_breathe();
+	}
+	if (how->may_breathe)
+		aside_set_turn(at, -1);
+	return have;
+}
+
 /* All or nothing: the turn is held throughout. */
 static size_t populate_whole(const struct backing *how, uintptr_t at, size_t pages)
 {
 	struct turn t = take(how, TURN_TOGETHER);
-	size_t have = backing_populate(at, pages, how->page_bytes);
+	size_t have = populate_breathing(how, at, pages, &t);
 
 	if (have < pages && !how->turn_held) {
 		/* Give back what others may need to be whole, then see alone. */
 		sys_madvise(at, pages * how->page_bytes, MADV_DONTNEED);
 		turn_drop(&t);
 		t = take(how, TURN_ALONE);
-		have = backing_populate(at, pages, how->page_bytes);
+		have = populate_breathing(how, at, pages, &t);
 	}
 	turn_drop(&t);
 	return have;
@@ -155,7 +182,7 @@ static size_t populate_partly(const struct backing *how, uintptr_t at, size_t pa
 		size_t want = pages - have;
 		struct turn t = take(how, kind);
 
-		if (want > PAGES_A_TURN && kind == TURN_TOGETHER)
+		if (want > PAGES_A_TURN && (kind == TURN_TOGETHER || how->may_breathe))
 			want = PAGES_A_TURN;
 
 		size_t got = backing_populate(at + have * how->page_bytes, want, how->page_bytes);
@@ -164,8 +191,9 @@ static size_t populate_partly(const struct backing *how, uintptr_t at, size_t pa
 		have += got;
 		if (got < want && kind == TURN_ALONE)
 			break;
-		if (got < want)
-			kind = TURN_ALONE;
+		kind = got < want ? TURN_ALONE : kind;
+		if (how->may_breathe && have < pages)
+			gate_breathe();
 	}
 	return have;
 }
@@ -173,6 +201,19 @@ static size_t populate_partly(const struct backing *how, uintptr_t at, size_t pa
 static size_t populate(const struct backing *how, uintptr_t at, size_t pages)
 {
 	return how->whole ? populate_whole(how, at, pages) : populate_partly(how, at, pages);
+}
+
+/* The same for memory at a fresh address, which a fork child gives up meanwhile. */
+static size_t populate_noted(const struct backing *how, uintptr_t at, size_t bytes, size_t pages)
+{
+	struct backing mine = *how;
+	size_t have;
+
+	mine.may_breathe = how->may_breathe && pages > PAGES_A_TURN && aside_note(at, bytes);
+	have = populate(&mine, at, pages);
+	if (mine.may_breathe)
+		aside_forget(at);
+	return have;
 }
 
 /* An unlinked file on the mount; O_TMPFILE never has a name to leave behind. */
@@ -241,7 +282,7 @@ static int make_once(const struct backing *how, size_t pages, size_t room_pages,
 	if (sys_failed(at))
 		return (int)at;
 	if (!how->lazy)
-		have = populate(how, (uintptr_t)at, pages);
+		have = populate_noted(how, (uintptr_t)at, bytes, pages);
 	*ret_pages = have;
 	if (have == 0 || (have < pages && (how->whole || how->shared)))
 		err = -ENOMEM;

@@ -21,6 +21,7 @@ struct backing {
 	bool lazy;		/* shared: the reservation is proof, touch nothing */
 	bool whole;		/* all of it or nothing; else the pages that came */
 	bool turn_held;		/* the caller has the turn to itself (turn.h) */
+	bool may_breathe;	/* the caller holds no claim: step out now and then */
 	uintptr_t over;		/* not 0: map over this, memory only we know (no mremap) */
 	const char *path;	/* a hugetlbfs directory, NULL: MAP_HUGETLB */
 };

@@ -25,6 +25,9 @@ static struct {
 	struct lock closer;	/* held from gate_close to gate_open */
 } gate = { .closer = LOCK_INIT(0) };
 
+/* The innermost operation of this thread, NULL outside. */
+static __thread struct quiet *inside __attribute__((tls_model("initial-exec")));
+
 #ifdef HRESV_DEBUG_LOCKS
 static __thread uint32_t ranks_held __attribute__((tls_model("initial-exec")));
 
@@ -125,8 +128,11 @@ void gate_enter(struct quiet *ret_q)
 
 	for (;;) {
 		quiet_enter(ret_q);
-		if (count_in(&word))
+		if (count_in(&word)) {
+			ret_q->outer = inside;
+			inside = ret_q;
 			return;
+		}
 		quiet_leave(ret_q);
 		sys_futex_wait(&gate.word, word, NULL);
 	}
@@ -137,14 +143,27 @@ bool gate_try_enter(struct quiet *ret_q)
 	uint32_t word;
 
 	quiet_enter(ret_q);
-	if (count_in(&word))
+	if (count_in(&word)) {
+		ret_q->outer = inside;
+		inside = ret_q;
 		return true;
+	}
 	quiet_leave(ret_q);
 	return false;
 }
 
+void gate_breathe(void)
+{
+	struct quiet *q = inside;
+
+	gate_leave(q);
+	gate_enter(q);
+}
+
 void gate_leave(const struct quiet *q)
 {
+	inside = q->outer;
+
 	uint32_t word = __atomic_sub_fetch(&gate.word, 1, __ATOMIC_RELEASE);
 
 	if (word == GATE_CLOSED)
