@@ -65,18 +65,6 @@ static bool is_refused(const struct remap *r)
 	       (r->to < r->at + r->bytes && r->at < r->to + r->new_bytes);
 }
 
-/* Lets the kernel see small pages only, and make the call. */
-static long after_demotion(const struct remap *r)
-{
-	size_t bytes = r->bytes ? r->bytes : mem_page_bytes();
-	struct claim c = pagemap_claim(r->at, r->at + bytes);
-	int err = cut_all(r->at, r->at + bytes, REASON_DEMOTED_MREMAP);
-
-	cut_forget_small(r->at, r->at + bytes);
-	pagemap_unclaim(&c);
-	return err ? -ENOMEM : as_asked(r);
-}
-
 /* New memory behind the old: private, of the same protection. */
 static long map_more(const struct remap *r, uintptr_t at, size_t bytes, int extra)
 {
@@ -179,10 +167,43 @@ static long clear_place(const struct remap *r)
 	return 0;
 }
 
+/* Lets the kernel see small pages only, and make the call. */
+static long after_demotion(const struct remap *r)
+{
+	size_t bytes = r->bytes ? r->bytes : mem_page_bytes();
+	struct claim c = pagemap_claim(r->at, r->at + bytes);
+	int err = cut_all(r->at, r->at + bytes, REASON_DEMOTED_MREMAP);
+	long got;
+
+	cut_forget_small(r->at, r->at + bytes);
+	pagemap_unclaim(&c);
+	if (err)
+		return -ENOMEM;
+	got = clear_place(r);
+	return got ? got : as_asked(r);
+}
+
 /*
- * A second view of shared memory, which needs small pages. Each page that was
- * huge is an object of its own now, so the view is put together granule by
- * granule: one call would see the first object only, and SIGBUS behind its end.
+ * One mapping of the kernel's after the other; each may be an object of its own
+ * that was a huge page once. The last one goes on as long as was asked for.
+ */
+static long view_piece(const struct remap *r, uintptr_t lo, uintptr_t to, uintptr_t *ret_hi)
+{
+	const uintptr_t end = r->at + r->new_bytes;
+	uintptr_t hi, beyond;
+
+	if (maps_read_end("", lo, &hi) != 0)
+		return -EFAULT;
+	if (hi >= end || maps_read_end("", hi, &beyond) != 0)
+		hi = end;
+	*ret_hi = hi;
+	return sys_mremap(lo, r->bytes ? hi - lo : 0, hi - lo, r->flags | MREMAP_FIXED, to);
+}
+
+/*
+ * A second view of shared memory, or the same with the first one to be filled
+ * again by faults (MREMAP_DONTUNMAP): of small pages, as the kernel makes none
+ * of huge ones.
  */
 static long view_again(const struct remap *r)
 {
@@ -195,15 +216,12 @@ static long view_again(const struct remap *r)
 	pagemap_unclaim(&c);
 	if (err)
 		return -ENOMEM;
-	err = (int)clear_place(r);
-	to = err ? err : find_place(r, &ignored);
+	got = clear_place(r);
+	to = got ? got : find_place(r, &ignored);
 	if (sys_failed(to))
 		return to;
 	for (uintptr_t lo = r->at, hi; lo < end; lo = hi) {
-		hi = align_down(lo, GRANULE) + GRANULE;
-		if (hi > end)
-			hi = end;
-		got = sys_mremap(lo, 0, hi - lo, MREMAP_MAYMOVE | MREMAP_FIXED, (uintptr_t)to + (lo - r->at));
+		got = view_piece(r, lo, (uintptr_t)to + (lo - r->at), &hi);
 		if (sys_failed(got)) {
 			sys_munmap((uintptr_t)to, r->new_bytes);
 			return got;
@@ -243,6 +261,24 @@ static long move_to_new_place(const struct remap *r)
 	return to;
 }
 
+/*
+ * Memory that isn't ours over memory that is. What the kernel would refuse, it
+ * must refuse before the place is cleared. (From 6.17 on it moves any mappings
+ * and holes, as long as the size stays and the first page is there.)
+ */
+static long move_foreign(struct remap *r)
+{
+	const size_t page = mem_page_bytes();
+	size_t bytes = r->bytes && r->bytes != r->new_bytes ? r->bytes : page;
+	long err = maps_read_range("", r->at, r->at + bytes, &r->facts);
+
+	if (!err && (r->bytes || r->facts.shared))
+		err = clear_place(r);
+	else if (!err)
+		err = -EINVAL;
+	return err ? err : as_asked(r);
+}
+
 static long shrink(struct remap *r)
 {
 	long err = undo_unmap(r->at + r->new_bytes, r->at + r->bytes, r->bytes - r->new_bytes);
@@ -265,7 +301,7 @@ static long remap(struct remap *r)
 	err = maps_read_range("", r->at, r->at + r->bytes, &r->facts);
 	if (err)
 		return err;
-	if (!r->facts.anonymous && !r->facts.huge)
+	if (!r->facts.anonymous && !word_is_huge_ours(pagemap_get(r->at)))
 		return after_demotion(r);
 	if (r->new_bytes < r->bytes) {
 		err = shrink(r);
@@ -323,10 +359,10 @@ long route_remap(uintptr_t at, size_t bytes, size_t new_bytes, int flags, uintpt
 		got = remap_guarded(&r);
 	} else if (source) {
 		got = remap(&r);
+	} else if (target) {
+		got = move_foreign(&r);
 	} else {
-		got = target ? clear_place(&r) : 0;
-		if (!got)
-			got = as_asked(&r);
+		got = as_asked(&r);
 	}
 	gate_leave(&q);
 	return got;

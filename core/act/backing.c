@@ -192,23 +192,40 @@ static int open_unlinked(const char *directory, size_t bytes)
 	return (int)fd;
 }
 
-static long map_aside(const struct backing *how, size_t bytes, int prot)
+static long map_huge(const struct backing *how, uintptr_t where, size_t bytes, int prot, int flags)
 {
-	int flags = how->flags | (how->shared ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE) |
-		    (how->over ? MAP_FIXED : 0);
 	long at, fd;
 
 	if (!how->path) {
 		flags |= MAP_ANONYMOUS | MAP_HUGETLB |
 			 (int)(log2_of(how->page_bytes) << MAP_HUGE_SHIFT);
-		return sys_mmap(how->over, bytes, prot, flags, -1, 0);
+		return sys_mmap(where, bytes, prot, flags, -1, 0);
 	}
 	fd = open_unlinked(how->path, bytes);
 	if (fd < 0)
 		return fd;
-	at = sys_mmap(how->over, bytes, prot, flags, (int)fd, 0);
+	at = sys_mmap(where, bytes, prot, flags, (int)fd, 0);
 	sys_close((int)fd);
 	return at;
+}
+
+static long map_aside(const struct backing *how, size_t bytes, int prot)
+{
+	int flags = how->flags | (how->shared ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE) |
+		    (how->over ? MAP_FIXED : 0);
+
+	return map_huge(how, how->over, bytes, prot, flags);
+}
+
+long backing_map_private(const struct backing *how, uintptr_t at, size_t bytes, int prot,
+			 int flags)
+{
+	return map_huge(how, at, bytes, prot, how->flags | MAP_PRIVATE | MAP_NORESERVE | flags);
+}
+
+size_t backing_fill(const struct backing *how, uintptr_t at, size_t pages)
+{
+	return populate_partly(how, at, pages);
 }
 
 /* One attempt at @pages. Private memory keeps the prefix that came. */

@@ -35,6 +35,8 @@ enum page_kind {
 	PAGE_GUARDED,		/* the program's own huge mapping: its semantics */
 	PAGE_SMALL,		/* small pages that would have been huge */
 	PAGE_RESERVED,		/* address space the program will commit later */
+	PAGE_SPLIT,		/* was huge or small of ours: several mappings in one of the
+				   program's, which mremap() must not show */
 };
 
 typedef uint32_t page_word;

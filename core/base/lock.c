@@ -106,7 +106,8 @@ void quiet_leave(const struct quiet *q)
 	sys_sigmask(SIG_SETMASK, &q->old_mask, NULL);
 }
 
-static bool gate_try_enter(void)
+/* False, and the word as it was then, when the gate is closed. */
+static bool count_in(uint32_t *ret_word)
 {
 	uint32_t word = __atomic_load_n(&gate.word, __ATOMIC_RELAXED);
 
@@ -114,22 +115,32 @@ static bool gate_try_enter(void)
 		if (__atomic_compare_exchange_n(&gate.word, &word, word + 1, true,
 						__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return true;
+	*ret_word = word;
 	return false;
 }
 
 void gate_enter(struct quiet *ret_q)
 {
-	for (;;) {
-		uint32_t word;
+	uint32_t word;
 
+	for (;;) {
 		quiet_enter(ret_q);
-		if (gate_try_enter())
+		if (count_in(&word))
 			return;
 		quiet_leave(ret_q);
-		word = __atomic_load_n(&gate.word, __ATOMIC_RELAXED);
-		if (word & GATE_CLOSED)
-			sys_futex_wait(&gate.word, word, NULL);
+		sys_futex_wait(&gate.word, word, NULL);
 	}
+}
+
+bool gate_try_enter(struct quiet *ret_q)
+{
+	uint32_t word;
+
+	quiet_enter(ret_q);
+	if (count_in(&word))
+		return true;
+	quiet_leave(ret_q);
+	return false;
 }
 
 void gate_leave(const struct quiet *q)

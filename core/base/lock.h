@@ -26,6 +26,7 @@ enum lock_rank {
 	LOCK_FACTS,		/* cached facts */
 	LOCK_PROMOTE,		/* candidates for promotion */
 	LOCK_DEAD,		/* unmapped parts of unsplittable pages */
+	LOCK_HEAP,		/* one arena's address space */
 	LOCK_PAGEMAP,		/* making a leaf of the page map */
 	LOCK_OUT,		/* last: holds nothing, waits for nothing */
 };
@@ -57,6 +58,12 @@ void quiet_leave(const struct quiet *q);
  */
 void gate_enter(struct quiet *ret_q);
 void gate_leave(const struct quiet *q);
+
+/*
+ * For callers that hold locks which fork's other handlers wait for (a malloc's):
+ * false, and no guest, when the gate is closed. They must have another way.
+ */
+bool gate_try_enter(struct quiet *ret_q);
 
 /* fork: closes the gate, waits until no guest is inside. One closer at a time. */
 void gate_close(void);

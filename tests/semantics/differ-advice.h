@@ -191,7 +191,8 @@ static void call_remap_file(struct self *s)
 	size_t page, n, offset = below(s, 8);
 
 	draw_range(s, &page, &n);
-	if (!model_uniform(page, n)) {
+	/* Shared memory of ours refuses (preload/mremap.c). */
+	if (!model_uniform(page, n) || pages[page].type == TYPE_SHARED) {
 		skipped(s);
 		return;
 	}
