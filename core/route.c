@@ -138,6 +138,26 @@ static void account(const struct request *rq, const struct placed *p, enum reaso
 		   NULL);
 }
 
+static void unbuild(const struct placed *p)
+{
+	sys_munmap(p->at, p->bytes);
+	stats_release(p->huge_bytes);
+}
+
+/*
+ * HUGETLB_FALLBACK=fail: is a whole page missing of what was to be huge now? The
+ * plan cuts a request to what it knows can be had, so the rungs can't tell.
+ */
+static bool fell_short(const struct request *rq, const struct conf *conf, const struct plan *plan,
+		       const struct placed *p)
+{
+	const size_t page = plan->rungs[plan->n - 1].how.page_bytes;
+	uintptr_t lo = align_up(p->at, page), hi = align_down(p->at + p->bytes, page);
+	size_t fits = lo < hi ? hi - lo : 0, eager = align_down(eager_bytes(rq, conf), page);
+
+	return conf->fallback == FALLBACK_FAIL && p->huge_bytes < (fits < eager ? fits : eager);
+}
+
 /* Plans, and builds; with HUGETLB_KEEP_FREE both in one turn of our own. */
 static int build(const struct request *rq, const struct conf *conf, struct plan *plan,
 		 struct placed *p)
@@ -152,15 +172,14 @@ static int build(const struct request *rq, const struct conf *conf, struct plan 
 	if (plan->n)
 		err = place_range(rq, plan->rungs, plan->n, p);
 	turn_drop(&t);
-	if (err == 0)
-		stats_hold(p->huge_bytes);
-	return err;
-}
-
-static void unbuild(const struct placed *p)
-{
-	sys_munmap(p->at, p->bytes);
-	stats_release(p->huge_bytes);
+	if (err)
+		return err;
+	stats_hold(p->huge_bytes);
+	if (fell_short(rq, conf, plan, p)) {
+		unbuild(p);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 /* No huge page: the program's own call, on a line where pages could come later. */
@@ -225,6 +244,8 @@ static void promote_earlier(const struct conf *conf)
 	plan_make(USE_MMAP, &like, PROMOTE_MOST, PROMOTE_MOST, &plan);
 	if (plan.n)
 		promote_some(&plan.rungs[plan.n - 1].how, plan.rungs[plan.n - 1].most_pages);
+	else
+		promote_rest();
 	turn_drop(&t);
 }
 

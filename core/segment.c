@@ -78,19 +78,38 @@ static bool prove(int id, size_t bytes, size_t page)
 	return have == bytes / page;
 }
 
-/* A nameless segment of the same size, gone again: 0, or why it can't be. */
-static enum reason rehearse(const struct wish *w)
+static enum reason refused(const struct wish *w, long err)
+{
+	return err == -EPERM ? REASON_EPERM : plan_blame(w->page, NULL);
+}
+
+/* A nameless segment of the same size, gone again: 0, or -errno. */
+static long rehearse(const struct wish *w)
 {
 	long id = sys_shmget(IPC_PRIVATE, w->bytes, (huge_flags(w) & ~IPC_EXCL) | 0600);
 	bool proven;
 
-	if (id == -EPERM)
-		return REASON_EPERM;
 	if (id < 0)
-		return plan_blame(w->page, NULL);
+		return id;
 	proven = prove((int)id, whole_bytes(w), w->page);
 	sys_shmctl((int)id, IPC_RMID, NULL);
-	return proven ? REASON_NONE : plan_blame(w->page, NULL);
+	return proven ? 0 : -ENOMEM;
+}
+
+/*
+ * Made with rights enough to attach it, whatever the program wants it to have: that
+ * is set when the proof is done, as nobody can prove what he may not write.
+ */
+static bool set_mode(int id, int mode)
+{
+	struct shmid_ds ds;
+
+	if ((mode & 0600) == 0600)
+		return true;
+	if (sys_shmctl(id, IPC_STAT, &ds) != 0)
+		return false;
+	ds.shm_perm.mode = (unsigned short)((ds.shm_perm.mode & ~0777) | (mode & 0777));
+	return sys_shmctl(id, IPC_SET, &ds) == 0;
 }
 
 static enum reason may_take(const struct wish *w)
@@ -118,19 +137,21 @@ static enum reason may_take(const struct wish *w)
 static long make_huge(const struct wish *w, bool lazy, enum reason *ret_why)
 {
 	bool keyed = w->key != IPC_PRIVATE;
-	long id;
+	long id = 0;
 
 	*ret_why = may_take(w);
-	if (*ret_why == REASON_NONE && keyed && !lazy)
-		*ret_why = rehearse(w);
 	if (*ret_why != REASON_NONE)
-		return *ret_why == REASON_EPERM ? -EPERM : -ENOMEM;
-	id = sys_shmget(w->key, w->bytes, huge_flags(w) | (keyed ? IPC_EXCL : 0));
-	if (id == -EPERM)
-		*ret_why = REASON_EPERM;
-	else if (id < 0 && id != -EEXIST)
-		*ret_why = plan_blame(w->page, NULL);
-	if (id < 0 || lazy || prove((int)id, whole_bytes(w), w->page))
+		return -ENOMEM;
+	if (keyed && !lazy)
+		id = rehearse(w);
+	if (id == 0)
+		id = sys_shmget(w->key, w->bytes,
+				huge_flags(w) | (keyed ? IPC_EXCL : 0) | (lazy ? 0 : 0600));
+	if (id < 0 && id != -EEXIST)
+		*ret_why = refused(w, id);
+	if (id < 0 || lazy)
+		return id;
+	if (prove((int)id, whole_bytes(w), w->page) && set_mode((int)id, w->flags))
 		return id;
 	sys_shmctl((int)id, IPC_RMID, NULL);
 	*ret_why = plan_blame(w->page, NULL);
@@ -165,6 +186,12 @@ static long without_huge(const struct wish *w, long err, enum reason why)
 	if (!w->own)
 		small.flags = w->flags;
 	return as_asked(&small);
+}
+
+/* Somebody made it before, huge or small: then there is nothing to prove. */
+static bool is_there(const struct wish *w)
+{
+	return w->key != IPC_PRIVATE && sys_shmget(w->key, 0, 0) != -ENOENT;
 }
 
 /* Called as a guest of the gate. */
@@ -248,31 +275,24 @@ long segment_get(int key, size_t bytes, int flags)
 		return as_asked(&w);
 	}
 	gate_enter(&q);
-	id = make(&w);
+	id = is_there(&w) ? as_asked(&w) : make(&w);
 	gate_leave(&q);
 	return id;
 }
 
-/* SHM_REMAP over memory of ours replaces it at the program's page lines, not ours. */
-static long attach_over(int id, uintptr_t at, int flags)
+/* SHM_REMAP over memory of ours: its words go with it. */
+static long attach_over(int id, uintptr_t at, int flags, size_t bytes)
 {
-	const size_t page = mem_page_bytes();
-	struct shmid_ds ds;
+	const size_t small = mem_page_bytes();
+	uintptr_t lo = flags & SHM_RND ? align_down(at, small) : at;
 	struct way w;
-	uintptr_t hi;
-	long got;
+	long got = undo_clear_way(lo, lo + align_up(bytes, small), REASON_DEMOTED_MUNMAP, &w);
 
-	if (flags & SHM_RND)
-		at = align_down(at, SHMLBA);
-	if (!(flags & SHM_REMAP) || !is_aligned(at, page) || sys_shmctl(id, IPC_STAT, &ds) != 0 ||
-	    align_up_overflows(ds.shm_segsz, page))
-		return sys_shmat(id, at, flags);
-	hi = at + align_up(ds.shm_segsz, page);
-	if (hi <= at || !pagemap_any(at, hi))
-		return sys_shmat(id, at, flags);
-	if (undo_clear_way(at, hi, REASON_DEMOTED_MUNMAP, &w) != 0)
-		return -ENOMEM;
-	got = w.lo == at && w.hi == hi ? sys_shmat(id, at, flags) : -ENOMEM;
+	if (got)
+		return got;
+	/* A page of ours that can't be split is not replaced in part. */
+	got = w.lo == lo && w.hi == lo + align_up(bytes, small) ? sys_shmat(id, at, flags) :
+								   -ENOMEM;
 	if (sys_failed(got))
 		undo_restore(&w);
 	else
@@ -280,19 +300,31 @@ static long attach_over(int id, uintptr_t at, int flags)
 	return got;
 }
 
+static bool replaces(uintptr_t at, int flags, size_t bytes)
+{
+	return (flags & SHM_REMAP) && at && bytes && !align_up_overflows(at + bytes, GRANULE) &&
+	       ((flags & SHM_RND) || is_aligned(at, mem_page_bytes())) &&
+	       pagemap_any(at, at + bytes);
+}
+
 long segment_attach(int id, uintptr_t at, int flags)
 {
 	const struct conf *conf = conf_get();
-	struct shmid_ds ds;
+	struct shmid_ds ds = { .shm_segsz = 0 };
 	struct quiet q;
 	long got;
 
 	if (!conf || !conf->active)
 		return sys_shmat(id, at, flags);
 	gate_enter(&q);
-	got = attach_over(id, at, flags);
+	if (sys_shmctl(id, IPC_STAT, &ds) != 0)
+		ds.shm_segsz = 0;
+	if (replaces(at, flags, ds.shm_segsz))
+		got = attach_over(id, at, flags, ds.shm_segsz);
+	else
+		got = sys_shmat(id, at, flags);
 	if (!sys_failed(got) && is_aligned((uintptr_t)got, GRANULE) &&
-	    sys_shmctl(id, IPC_STAT, &ds) == 0 && ds.shm_segsz >= GRANULE / 2)
+	    ds.shm_segsz >= GRANULE / 2)
 		attach_note((uintptr_t)got, ds.shm_segsz,
 			    flags & SHM_RDONLY ? PROT_READ : PROT_READ | PROT_WRITE);
 	gate_leave(&q);

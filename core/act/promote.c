@@ -188,6 +188,12 @@ static enum outcome try_candidate(const struct backing *how, uintptr_t at)
 	return got;
 }
 
+void promote_rest(void)
+{
+	__atomic_store_n(&list.rest_until, sys_now_ns() + REST_AFTER_SHORTAGE_NS,
+			 __ATOMIC_RELAXED);
+}
+
 uint64_t promote_some(const struct backing *how, uint64_t pages)
 {
 	const uint64_t until = sys_now_ns() + PROMOTE_BUDGET_NS;
@@ -209,8 +215,7 @@ uint64_t promote_some(const struct backing *how, uint64_t pages)
 	}
 	if (retry.lo) {
 		promote_note(retry.lo, retry.hi);
-		__atomic_store_n(&list.rest_until, sys_now_ns() + REST_AFTER_SHORTAGE_NS,
-				 __ATOMIC_RELAXED);
+		promote_rest();
 	}
 	return done;
 }

@@ -5,8 +5,9 @@
  * Pitfalls.
  * 1. SIGSEGV, SIGBUS, SIGILL, SIGFPE and SIGTRAP are never held back: the
  *    kernel kills a process whose fault signal is blocked, handler or not.
- * 2. glibc's two internal signals (32, 33) stay open as well; with them blocked
- *    setuid() and pthread_cancel() in another thread would wait for us.
+ * 2. glibc's two internal signals (32, 33) are held back like others: a thread
+ *    cancelled asynchronously half way would never leave. Another thread's
+ *    setuid() waits for us that long, so nobody waits at the gate with them held.
  * 3. The gate's word counts guests; its top bit means closed. Guests that meet
  *    a closed gate have not been counted, so the closer waits for 0 exactly.
  */
@@ -94,7 +95,7 @@ void quiet_enter(struct quiet *ret_q)
 {
 	const uint64_t held_back =
 		~(signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGILL) |
-		  signal_bit(SIGFPE) | signal_bit(SIGTRAP) | signal_bit(32) | signal_bit(33));
+		  signal_bit(SIGFPE) | signal_bit(SIGTRAP));
 
 	ret_q->old_mask = 0;
 	sys_sigmask(SIG_BLOCK, &held_back, &ret_q->old_mask);
@@ -113,15 +114,22 @@ static bool gate_try_enter(void)
 		if (__atomic_compare_exchange_n(&gate.word, &word, word + 1, true,
 						__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return true;
-	sys_futex_wait(&gate.word, word, NULL);
 	return false;
 }
 
 void gate_enter(struct quiet *ret_q)
 {
-	quiet_enter(ret_q);
-	while (!gate_try_enter())
-		;
+	for (;;) {
+		uint32_t word;
+
+		quiet_enter(ret_q);
+		if (gate_try_enter())
+			return;
+		quiet_leave(ret_q);
+		word = __atomic_load_n(&gate.word, __ATOMIC_RELAXED);
+		if (word & GATE_CLOSED)
+			sys_futex_wait(&gate.word, word, NULL);
+	}
 }
 
 void gate_leave(const struct quiet *q)

@@ -100,6 +100,28 @@ int maps_read_range(const char *root, uintptr_t lo, uintptr_t hi, struct map_fac
 	return 0;
 }
 
+int maps_room(const char *root, uint64_t *ret_limit, uint64_t *ret_used)
+{
+	struct blob text = { 0 };
+	uint64_t limit, used = 0;
+	int err = blob_read_under(root, "/proc/sys/vm/max_map_count", &text);
+
+	if (err)
+		return err;
+	err = text_u64((struct span){ text.at, text.bytes }, &limit);
+	blob_free(&text);
+	if (!err)
+		err = blob_read_under(root, "/proc/self/maps", &text);
+	if (err)
+		return err;
+	for (size_t i = 0; i < text.bytes; i++)
+		used += text.at[i] == '\n';
+	blob_free(&text);
+	*ret_limit = limit;
+	*ret_used = used;
+	return 0;
+}
+
 int maps_read_end(const char *root, uintptr_t at, uintptr_t *ret_end)
 {
 	struct blob text = { 0 };
