@@ -91,10 +91,10 @@ static long keep_advice(const struct piece *p, page_word flag, bool on)
  */
 static long discard(const struct piece *p)
 {
-	if (word_kind(p->word) != PAGE_PRIVATE)
-		return p->advice == MADV_FREE ? -EINVAL : 0;
 	if ((p->word & WORD_LOCKED) && p->advice != ADVICE_DONTNEED_LOCKED)
 		return -EINVAL;
+	if (word_kind(p->word) != PAGE_PRIVATE)
+		return p->advice == MADV_FREE ? -EINVAL : 0;
 	return release_private(p->lo, p->hi, p->word) == 0 ? 0 : -ENOMEM;
 }
 
@@ -118,7 +118,7 @@ static long advise_huge(const struct piece *p)
 	case ADVICE_DONTNEED_LOCKED:
 		return discard(p);
 	case MADV_REMOVE:
-		if (word_kind(p->word) == PAGE_PRIVATE)
+		if (word_kind(p->word) == PAGE_PRIVATE || (p->word & WORD_LOCKED))
 			return -EINVAL;
 		return release_shared(p->lo, p->hi, p->word);
 	case MADV_DONTFORK:

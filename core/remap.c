@@ -185,7 +185,7 @@ static long after_demotion(const struct remap *r)
 
 /*
  * One mapping of the kernel's after the other; each may be an object of its own
- * that was a huge page once. The last one goes on as long as was asked for.
+ * that was a huge page once. The last one that was goes on as long as was asked for.
  */
 static long view_piece(const struct remap *r, uintptr_t lo, uintptr_t to, uintptr_t *ret_hi)
 {
@@ -194,7 +194,7 @@ static long view_piece(const struct remap *r, uintptr_t lo, uintptr_t to, uintpt
 
 	if (maps_read_end("", lo, &hi) != 0)
 		return -EFAULT;
-	if (hi >= end || maps_read_end("", hi, &beyond) != 0)
+	if (hi >= end || !pagemap_get(hi) || maps_read_end("", hi, &beyond) != 0)
 		hi = end;
 	*ret_hi = hi;
 	return sys_mremap(lo, r->bytes ? hi - lo : 0, hi - lo, r->flags | MREMAP_FIXED, to);

@@ -130,6 +130,8 @@ static void call_lock(struct self *s)
 		done(s, mlock2(page_at(page), n * PAGE, MLOCK_ONFAULT));
 	else
 		done(s, munlock(page_at(page), n * PAGE));
+	if (how < 2)
+		model_lock(page, n);
 	model_part(s, page, n);
 	touch_ends(s, page, n);
 }
