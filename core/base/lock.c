@@ -24,6 +24,8 @@ static struct {
 	struct lock closer;	/* held from gate_close to gate_open */
 } gate = { .closer = LOCK_INIT(0) };
 
+static __thread enum gate_role role __attribute__((tls_model("initial-exec")));
+
 #ifdef HRESV_DEBUG_LOCKS
 static __thread uint32_t ranks_held __attribute__((tls_model("initial-exec")));
 
@@ -122,12 +124,15 @@ void gate_enter(struct quiet *ret_q)
 	quiet_enter(ret_q);
 	while (!gate_try_enter())
 		;
+	role = GATE_GUEST;
 }
 
 void gate_leave(const struct quiet *q)
 {
-	uint32_t word = __atomic_sub_fetch(&gate.word, 1, __ATOMIC_RELEASE);
+	uint32_t word;
 
+	role = GATE_OUTSIDE;
+	word = __atomic_sub_fetch(&gate.word, 1, __ATOMIC_RELEASE);
 	if (word == GATE_CLOSED)
 		sys_futex_wake(&gate.word, INT32_MAX);
 	quiet_leave(q);
@@ -143,10 +148,12 @@ void gate_close(void)
 		sys_futex_wait(&gate.word, word, NULL);
 		word = __atomic_load_n(&gate.word, __ATOMIC_ACQUIRE);
 	}
+	role = GATE_FORKER;
 }
 
 void gate_open(void)
 {
+	role = GATE_OUTSIDE;
 	__atomic_store_n(&gate.word, 0, __ATOMIC_RELEASE);
 	sys_futex_wake(&gate.word, INT32_MAX);
 	lock_drop(&gate.closer);
@@ -154,6 +161,12 @@ void gate_open(void)
 
 void gate_renew(void)
 {
+	role = GATE_OUTSIDE;
 	__atomic_store_n(&gate.word, 0, __ATOMIC_RELEASE);
 	lock_renew(&gate.closer);
+}
+
+enum gate_role gate_role(void)
+{
+	return role;
 }

@@ -23,9 +23,11 @@
 enum lock_rank {
 	LOCK_START = 1,		/* reading the configuration, once */
 	LOCK_ATTACH,		/* table of System V attachments */
+	LOCK_COW,		/* starting and ending copy-on-write of our own */
 	LOCK_FACTS,		/* cached facts */
 	LOCK_DEMOTE,		/* the store of populated small pages */
 	LOCK_PAGEMAP,		/* making a leaf of the page map */
+	LOCK_FRONT,		/* the program's own SIGBUS and SIGSEGV actions */
 	LOCK_OUT,		/* last: holds nothing, waits for nothing */
 };
 
@@ -62,5 +64,12 @@ void gate_close(void);
 void gate_open(void);
 /* In a fork child: open, no guests. */
 void gate_renew(void);
+
+/*
+ * What the calling thread is to the gate. A signal handler that must change our
+ * memory asks: inside an operation of its own thread it may not enter again.
+ */
+enum gate_role { GATE_OUTSIDE, GATE_GUEST, GATE_FORKER };
+enum gate_role gate_role(void);
 
 #endif
