@@ -4,7 +4,7 @@
 #
 # One makefile, not recursive except to start over after set-up. Sources are found
 # by directory, so a new .c file needs no line here; what a directory is for is
-# DESIGN.md section 3. configure (made from configure.ac when it is missing) probes
+# docs/ARCHITECTURE.md 2. configure (made from configure.ac when it is missing) probes
 # the system and writes config.mk and config.h; a missing config.mk makes itself.
 
 srcdir  ?= .

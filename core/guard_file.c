@@ -92,9 +92,9 @@ static int prove(const struct request *rq, uintptr_t at, size_t bytes, size_t pa
 	if (!is_private(rq) && !(rq->flags & MAP_NORESERVE) && plan_reservation_proves(page))
 		return 0;
 	t = turn_take(TURN_ALONE, page);
-	err = backing_prove(at, backed, read_only);
+	err = backing_prove(at, backed, page, read_only);
 	turn_drop(&t);
-	return err == -ENOSYS ? 0 : err;
+	return err;
 }
 
 static long map_as_asked(const struct request *rq)

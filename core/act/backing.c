@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <linux/mman.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "core/act/turn.h"
 #include "core/base/align.h"
@@ -88,11 +89,36 @@ size_t backing_populate(uintptr_t at, size_t pages, size_t page_bytes)
 	return count_present(at, pages, page_bytes);
 }
 
-int backing_prove(uintptr_t at, size_t bytes, bool read_only)
+/*
+ * Linux before 5.14, memory that has content: the kernel reads a byte of each
+ * page and writes it back, and fails where a touch of ours would be SIGBUS.
+ */
+static int prove_by_touching(uintptr_t at, size_t bytes, size_t page_bytes, bool read_only)
+{
+	long fd = sys_openat(AT_FDCWD, "/proc/self/mem", O_RDWR, 0);
+	char byte;
+
+	if (fd < 0)
+		return (int)fd;
+	for (size_t done = 0; done < bytes; done += page_bytes) {
+		long err = sys_call(SYS_pread64, fd, (long)&byte, 1, (long)(at + done), 0, 0);
+
+		if (err == 1 && !read_only)
+			err = sys_call(SYS_pwrite64, fd, (long)&byte, 1, (long)(at + done), 0, 0);
+		if (err != 1) {
+			sys_close((int)fd);
+			return -EFAULT;
+		}
+	}
+	sys_close((int)fd);
+	return 0;
+}
+
+int backing_prove(uintptr_t at, size_t bytes, size_t page_bytes, bool read_only)
 {
 	long err = populate_call(at, bytes, read_only ? MADV_POPULATE_READ : MADV_POPULATE_WRITE);
 
-	return err == -EINVAL ? -ENOSYS : (int)err;
+	return err == -EINVAL ? prove_by_touching(at, bytes, page_bytes, read_only) : (int)err;
 }
 
 static struct turn take(const struct backing *how, enum turn_kind kind)
@@ -166,18 +192,19 @@ static int open_unlinked(const char *directory, size_t bytes)
 
 static long map_aside(const struct backing *how, size_t bytes, int prot)
 {
-	int flags = how->flags | (how->shared ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE);
+	int flags = how->flags | (how->shared ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE) |
+		    (how->over ? MAP_FIXED : 0);
 	long at, fd;
 
 	if (!how->path) {
 		flags |= MAP_ANONYMOUS | MAP_HUGETLB |
 			 (int)(log2_of(how->page_bytes) << MAP_HUGE_SHIFT);
-		return sys_mmap(0, bytes, prot, flags, -1, 0);
+		return sys_mmap(how->over, bytes, prot, flags, -1, 0);
 	}
 	fd = open_unlinked(how->path, bytes);
 	if (fd < 0)
 		return fd;
-	at = sys_mmap(0, bytes, prot, flags, (int)fd, 0);
+	at = sys_mmap(how->over, bytes, prot, flags, (int)fd, 0);
 	sys_close((int)fd);
 	return at;
 }
@@ -205,10 +232,35 @@ static int make_once(const struct backing *how, size_t pages, size_t room_pages,
 		err = sys_munmap((uintptr_t)at + have * page, bytes - have * page);
 	if (err) {
 		sys_munmap((uintptr_t)at, bytes);
+		*ret_pages = have < pages ? have : 0;
 		return (int)err;
 	}
 	*ret_at = (uintptr_t)at;
 	return 0;
+}
+
+/*
+ * The most that can be reserved now, of @pages that could not: by trying, as no
+ * counter knows every limit. Alone, or two who try would each meet the other.
+ */
+static size_t reservable(const struct backing *how, size_t pages)
+{
+	struct turn t = take(how, TURN_ALONE);
+	size_t can = 0;
+
+	while (pages - can > 1) {
+		size_t middle = can + (pages - can) / 2, bytes = middle * how->page_bytes;
+		long at = map_aside(how, bytes, how->prot);
+
+		if (sys_failed(at)) {
+			pages = middle;
+		} else {
+			sys_munmap((uintptr_t)at, bytes);
+			can = middle;
+		}
+	}
+	turn_drop(&t);
+	return can;
 }
 
 int backing_make(const struct backing *how, size_t pages, size_t room_pages, uintptr_t *ret_at,
@@ -218,7 +270,7 @@ int backing_make(const struct backing *how, size_t pages, size_t room_pages, uin
 	int err;
 
 	for (;;) {
-		size_t have = 0;
+		size_t have = pages;
 
 		err = make_once(how, pages, room_pages, &at, &have);
 		if (err == 0) {
@@ -226,8 +278,10 @@ int backing_make(const struct backing *how, size_t pages, size_t room_pages, uin
 			*ret_pages = have;
 			return 0;
 		}
-		if (!how->shared || how->whole || have == 0 || have >= pages)
+		if (!how->shared || how->whole || err != -ENOMEM)
 			return err;
-		pages = have;
+		pages = have < pages ? have : reservable(how, pages);
+		if (pages == 0)
+			return err;
 	}
 }

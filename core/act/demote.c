@@ -37,8 +37,13 @@ void demote_shared_no_more(void)
 	__atomic_store_n(&demote.shared_elsewhere, true, __ATOMIC_RELAXED);
 }
 
+bool demote_shared_is_ours(void)
+{
+	return !__atomic_load_n(&demote.shared_elsewhere, __ATOMIC_RELAXED);
+}
+
 /* True also when nobody can say. */
-static bool has_pins(void)
+bool demote_has_pins(void)
 {
 	struct blob status = { 0 };
 	struct span rest, line, word;
@@ -106,11 +111,30 @@ static long make_small(page_word word, size_t bytes, size_t from, size_t keep)
 		return at;
 	if (keep == bytes)
 		place_advise((uintptr_t)at, bytes);
-	if (keep && backing_prove((uintptr_t)at + from, keep, false) == -ENOMEM) {
+	if (keep && backing_prove((uintptr_t)at + from, keep, mem_page_bytes(), false) == -ENOMEM) {
 		sys_munmap((uintptr_t)at, bytes);
 		return -ENOMEM;
 	}
 	return at;
+}
+
+/* What the huge page had besides its content. */
+static long dress(uintptr_t small, size_t bytes, page_word word)
+{
+	const int prot = word_prot(word);
+	long err = 0;
+
+	if (word_pkey(word))
+		err = sys_pkey_mprotect(small, bytes, prot, word_pkey(word));
+	else if (prot != (PROT_READ | PROT_WRITE))
+		err = sys_mprotect(small, bytes, prot);
+	if (!err && (word & WORD_NOFORK))
+		err = sys_madvise(small, bytes, MADV_DONTFORK);
+	if (!err && (word & WORD_NODUMP))
+		err = sys_madvise(small, bytes, MADV_DONTDUMP);
+	if (!err && (word & WORD_LOCKED))
+		sys_mlock2(small, bytes, 0);	/* what can't be locked is still right */
+	return err;
 }
 
 static int swap(uintptr_t at, page_word word, uintptr_t small, size_t from, size_t keep)
@@ -124,8 +148,8 @@ static int swap(uintptr_t at, page_word word, uintptr_t small, size_t from, size
 	if (err)
 		return (int)err;
 	err = copy(small + from, at + from, keep, prot);
-	if (!err && prot != (PROT_READ | PROT_WRITE))
-		err = sys_mprotect(small, bytes, prot);
+	if (!err)
+		err = dress(small, bytes, word);
 	if (!err)
 		err = sys_mremap(small, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, at);
 	if (sys_failed(err)) {
@@ -147,9 +171,9 @@ int demote_page(uintptr_t at, page_word word, uintptr_t keep_lo, uintptr_t keep_
 
 	if (kind != PAGE_PRIVATE && kind != PAGE_SHARED)
 		return -EBUSY;
-	if (kind == PAGE_SHARED && __atomic_load_n(&demote.shared_elsewhere, __ATOMIC_RELAXED))
+	if (kind == PAGE_SHARED && !demote_shared_is_ours())
 		return -EBUSY;
-	if (has_pins())
+	if (demote_has_pins())
 		return -EBUSY;
 	small = make_small(word, bytes, from, keep);
 	if (sys_failed(small))

@@ -5,6 +5,7 @@
 #ifndef HRESV_CORE_ACT_DEMOTE_H
 #define HRESV_CORE_ACT_DEMOTE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,7 +28,12 @@
  */
 int demote_page(uintptr_t at, page_word word, uintptr_t keep_lo, uintptr_t keep_hi);
 
+/* The kernel holds pages of this process for I/O: nothing may be moved away. */
+bool demote_has_pins(void);
+
 /* A child now shares what is MAP_SHARED: from now on those pages stay huge. */
 void demote_shared_no_more(void);
+/* No other process can map shared memory of ours yet. */
+bool demote_shared_is_ours(void);
 
 #endif

@@ -52,6 +52,9 @@ typedef uint32_t page_word;
 #define WORD_NODUMP	0x00040000u	/* MADV_DONTDUMP */
 #define WORD_WIPE	0x00080000u	/* MADV_WIPEONFORK */
 #define WORD_LOCKED	0x00100000u	/* mlock */
+#define WORD_PKEY_SHIFT	21
+#define WORD_PKEY_MASK	0x01e00000u	/* pkey_mprotect */
+#define WORD_HELD	0x02000000u	/* guarded, and counted by stats_hold() */
 
 static inline page_word word_make(enum page_kind kind, int prot, size_t page_bytes, unsigned use)
 {
@@ -78,6 +81,16 @@ static inline page_word word_with_prot(page_word w, int prot)
 static inline size_t word_page_bytes(page_word w)
 {
 	return (size_t)1 << ((w & WORD_SIZE_MASK) >> WORD_SIZE_SHIFT);
+}
+
+static inline int word_pkey(page_word w)
+{
+	return (int)((w & WORD_PKEY_MASK) >> WORD_PKEY_SHIFT);
+}
+
+static inline page_word word_with_pkey(page_word w, int pkey)
+{
+	return (w & ~WORD_PKEY_MASK) | ((page_word)pkey << WORD_PKEY_SHIFT & WORD_PKEY_MASK);
 }
 
 static inline unsigned word_use(page_word w)

@@ -25,7 +25,8 @@ enum lock_rank {
 	LOCK_ATTACH,		/* table of System V attachments */
 	LOCK_COW,		/* starting and ending copy-on-write of our own */
 	LOCK_FACTS,		/* cached facts */
-	LOCK_DEMOTE,		/* the store of populated small pages */
+	LOCK_PROMOTE,		/* candidates for promotion */
+	LOCK_DEAD,		/* unmapped parts of unsplittable pages */
 	LOCK_PAGEMAP,		/* making a leaf of the page map */
 	LOCK_FRONT,		/* the program's own SIGBUS and SIGSEGV actions */
 	LOCK_OUT,		/* last: holds nothing, waits for nothing */

@@ -90,6 +90,24 @@ long sys_mprotect(uintptr_t at, size_t bytes, int prot)
 	return sys_call(SYS_mprotect, (long)at, (long)bytes, prot, 0, 0, 0);
 }
 
+long sys_pkey_mprotect(uintptr_t at, size_t bytes, int prot, int pkey)
+{
+	return sys_call(SYS_pkey_mprotect, (long)at, (long)bytes, prot, pkey, 0, 0);
+}
+
+/* Without flags the older call: mlock2 came with Linux 4.4 but may be filtered. */
+long sys_mlock2(uintptr_t at, size_t bytes, unsigned flags)
+{
+	if (!flags)
+		return sys_call(SYS_mlock, (long)at, (long)bytes, 0, 0, 0, 0);
+	return sys_call(SYS_mlock2, (long)at, (long)bytes, (long)flags, 0, 0, 0);
+}
+
+long sys_munlock(uintptr_t at, size_t bytes)
+{
+	return sys_call(SYS_munlock, (long)at, (long)bytes, 0, 0, 0, 0);
+}
+
 long sys_madvise(uintptr_t at, size_t bytes, int advice)
 {
 	return sys_call(SYS_madvise, (long)at, (long)bytes, advice, 0, 0, 0);

@@ -41,6 +41,9 @@ long sys_mmap(uintptr_t at, size_t bytes, int prot, int flags, int fd, off_t off
 long sys_munmap(uintptr_t at, size_t bytes);
 long sys_mremap(uintptr_t at, size_t bytes, size_t new_bytes, int flags, uintptr_t to);
 long sys_mprotect(uintptr_t at, size_t bytes, int prot);
+long sys_pkey_mprotect(uintptr_t at, size_t bytes, int prot, int pkey);
+long sys_mlock2(uintptr_t at, size_t bytes, unsigned flags);
+long sys_munlock(uintptr_t at, size_t bytes);
 long sys_madvise(uintptr_t at, size_t bytes, int advice);
 long sys_mincore(uintptr_t at, size_t bytes, unsigned char *vec);
 

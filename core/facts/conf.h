@@ -2,7 +2,7 @@
 /*
  * conf.h - the environment, read once and sealed
  *
- * All of libhugetlbfs' variables with its meaning, and ours (DESIGN.md 11).
+ * All of libhugetlbfs' variables with its meaning, and ours (README.md).
  * Under AT_SECURE nothing is read and nothing is rerouted. A bad value costs
  * one line, which names the variable, the value and what is used instead.
  */
