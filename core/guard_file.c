@@ -133,7 +133,8 @@ static long map_and_prove(const struct request *rq, size_t page)
 	stats_guarded(bytes, REASON_NONE);
 	if (pagemap_prepare((uintptr_t)at, (uintptr_t)at + bytes) == 0)
 		pagemap_set((uintptr_t)at, (uintptr_t)at + bytes,
-			    word_make(PAGE_GUARDED, rq->prot, page, USE_MMAP));
+			    word_make(PAGE_GUARDED, rq->prot, page, USE_MMAP) |
+				    (is_private(rq) ? 0 : WORD_SHARED | WORD_FILE));
 	return at;
 }
 

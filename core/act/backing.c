@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "core/act/ledger.h"
 #include "core/act/turn.h"
 #include "core/base/align.h"
 #include "core/base/mem.h"
@@ -126,18 +127,28 @@ static struct turn take(const struct backing *how, enum turn_kind kind)
 	return how->turn_held ? (struct turn){ .fd = -1 } : turn_take(kind, how->page_bytes);
 }
 
+/* Free pages a running child is counted on to need are nobody's to take. */
+static size_t leaves(const struct backing *how, const struct turn *t, size_t pages)
+{
+	return ledger_leaves(t->fd, how->page_bytes, pages);
+}
+
 /* All or nothing: the turn is held throughout. */
 static size_t populate_whole(const struct backing *how, uintptr_t at, size_t pages)
 {
 	struct turn t = take(how, TURN_TOGETHER);
-	size_t have = backing_populate(at, pages, how->page_bytes);
+	size_t have = 0;
 
+	if (leaves(how, &t, pages) == pages)
+		have = backing_populate(at, pages, how->page_bytes);
 	if (have < pages && !how->turn_held) {
 		/* Give back what others may need to be whole, then see alone. */
 		sys_madvise(at, pages * how->page_bytes, MADV_DONTNEED);
 		turn_drop(&t);
 		t = take(how, TURN_ALONE);
-		have = backing_populate(at, pages, how->page_bytes);
+		have = 0;
+		if (leaves(how, &t, pages) == pages)
+			have = backing_populate(at, pages, how->page_bytes);
 	}
 	turn_drop(&t);
 	return have;
@@ -156,7 +167,10 @@ static size_t populate_partly(const struct backing *how, uintptr_t at, size_t pa
 		if (want > PAGES_A_TURN && kind == TURN_TOGETHER)
 			want = PAGES_A_TURN;
 
-		size_t got = backing_populate(at + have * how->page_bytes, want, how->page_bytes);
+		size_t may = leaves(how, &t, want), got = 0;
+
+		if (may)
+			got = backing_populate(at + have * how->page_bytes, may, how->page_bytes);
 
 		turn_drop(&t);
 		have += got;

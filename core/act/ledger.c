@@ -12,10 +12,10 @@
 #include <stdbool.h>
 
 #include "core/act/turn.h"
+#include "core/base/fd.h"
 #include "core/base/sys.h"
 #include "core/facts/pool.h"
 
-#define HIGH_FD 900
 #define GAPS_MOST 64
 #define EVERYTHING (UINT64_MAX / 2)
 
@@ -89,17 +89,6 @@ uint64_t ledger_promised(size_t page_bytes)
 	return pages;
 }
 
-/* Programs expect the lowest free number from open(2): keep out of their way. */
-static int move_up(int fd)
-{
-	long high = sys_fcntl(fd, F_DUPFD_CLOEXEC, (void *)(uintptr_t)HIGH_FD);
-
-	if (high < 0)
-		return fd;
-	sys_close(fd);
-	return (int)high;
-}
-
 int ledger_promise(size_t page_bytes, uint64_t pages, uint64_t spare_pages, int *ret_fd)
 {
 	int fd = turn_open(page_bytes);
@@ -124,7 +113,7 @@ int ledger_promise(size_t page_bytes, uint64_t pages, uint64_t spare_pages, int 
 		sys_close(fd);
 		return (int)err;
 	}
-	*ret_fd = move_up(fd);
+	*ret_fd = fd_move_up(fd);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "core/act/cow.h"
 #include "core/act/cut.h"
 #include "core/act/pagemap.h"
 #include "core/base/align.h"
@@ -46,8 +47,10 @@ static long shift_run(uintptr_t lo, uintptr_t hi, uintptr_t to, page_word word)
 	else
 		cut_forget_small(lo, hi);
 	err = shift(lo, hi - lo, to);
-	if (word_is_huge_ours(word) && !err)
+	if (word_is_huge_ours(word) && !err) {
 		pagemap_set(to, to + (hi - lo), word);
+		cow_follow(to, to + (hi - lo), word);
+	}
 	if (word_is_huge_ours(word) && err)
 		pagemap_set(lo, hi, word);
 	return err;
