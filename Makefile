@@ -114,6 +114,8 @@ $(CORE_A): $(CORE_OBJ)
 	@mkdir -p $(@D)
 	$(call say,AR,$@) rm -f $@ && $(AR) rcsD $@ $(CORE_OBJ)
 
+comma := ,
+
 # $(1) soname, $(2) version script, $(3) objects and archives. Bound symbolically:
 # what calls mmap or free in here means ours, whoever else defines it.
 define link_shared
@@ -122,10 +124,12 @@ $(call say,LD,$@) $(CC) -shared -pthread $(CFLAGS) -o $@ -Wl,-soname,$(1) \
 	-Wl,--version-script=$(srcdir)/$(2) -Wl,-z,defs -Wl,-Bsymbolic-functions $(LINK_FLAGS) $(3)
 endef
 
+# initfirst: fork handlers run in the order they were registered, and ours must be
+# the innermost (preload/fork.c).
 $(BUILD)/libhresv.so: $(CORE_OBJ) $(PRELOAD_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) \
 		$(srcdir)/preload/libhresv.map
 $(BUILD)/libhresv.so:
-	$(call link_shared,libhresv.so.0,preload/libhresv.map,$(filter %.o,$^) $(if $(ALLOCATOR_OBJ),$(JEMALLOC)))
+	$(call link_shared,libhresv.so.0,preload/libhresv.map,-Wl$(comma)-z$(comma)initfirst $(filter %.o,$^) $(if $(ALLOCATOR_OBJ),$(JEMALLOC)))
 
 $(BUILD)/libhresv-malloc.so: $(CORE_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) \
 		$(srcdir)/allocator/libhresv-malloc.map

@@ -114,7 +114,8 @@ static void publish(const struct request *rq, uintptr_t at, size_t bytes, size_t
 	if (pagemap_prepare(at, at + bytes) != 0)
 		return;
 	pagemap_set(at, at + bytes,
-		    word_make(PAGE_GUARDED, rq->prot, page, USE_MMAP) | WORD_HELD);
+		    word_make(PAGE_GUARDED, rq->prot, page, USE_MMAP) | WORD_HELD |
+			    (is_shared(rq) ? WORD_SHARED : 0));
 	stats_hold(bytes);
 }
 

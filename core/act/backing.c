@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 
 #include "core/act/aside.h"
+#include "core/act/ledger.h"
 #include "core/act/turn.h"
 #include "core/base/align.h"
 #include "core/base/lock.h"
@@ -155,18 +156,28 @@ static size_t populate_breathing(const struct backing *how, uintptr_t at, size_t
 	return have;
 }
 
+/* Free pages a running child is counted on to need are nobody's to take. */
+static size_t leaves(const struct backing *how, const struct turn *t, size_t pages)
+{
+	return ledger_leaves(t->fd, how->page_bytes, pages);
+}
+
 /* All or nothing: the turn is held throughout. */
 static size_t populate_whole(const struct backing *how, uintptr_t at, size_t pages)
 {
 	struct turn t = take(how, TURN_TOGETHER);
-	size_t have = populate_breathing(how, at, pages, &t);
+	size_t have = 0;
 
+	if (leaves(how, &t, pages) == pages)
+		have = populate_breathing(how, at, pages, &t);
 	if (have < pages && !how->turn_held) {
 		/* Give back what others may need to be whole, then see alone. */
 		sys_madvise(at, pages * how->page_bytes, MADV_DONTNEED);
 		turn_drop(&t);
 		t = take(how, TURN_ALONE);
-		have = populate_breathing(how, at, pages, &t);
+		have = 0;
+		if (leaves(how, &t, pages) == pages)
+			have = populate_breathing(how, at, pages, &t);
 	}
 	turn_drop(&t);
 	return have;
@@ -185,7 +196,10 @@ static size_t populate_partly(const struct backing *how, uintptr_t at, size_t pa
 		if (want > PAGES_A_TURN && (kind == TURN_TOGETHER || how->may_breathe))
 			want = PAGES_A_TURN;
 
-		size_t got = backing_populate(at + have * how->page_bytes, want, how->page_bytes);
+		size_t may = leaves(how, &t, want), got = 0;
+
+		if (may)
+			got = backing_populate(at + have * how->page_bytes, may, how->page_bytes);
 
 		turn_drop(&t);
 		have += got;

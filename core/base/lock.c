@@ -25,8 +25,9 @@ static struct {
 	struct lock closer;	/* held from gate_close to gate_open */
 } gate = { .closer = LOCK_INIT(0) };
 
-/* The innermost operation of this thread, NULL outside. */
+/* The innermost operation of this thread, NULL outside; and what it is to the gate. */
 static __thread struct quiet *inside __attribute__((tls_model("initial-exec")));
+static __thread enum gate_role role __attribute__((tls_model("initial-exec")));
 
 #ifdef HRESV_DEBUG_LOCKS
 static __thread uint32_t ranks_held __attribute__((tls_model("initial-exec")));
@@ -122,6 +123,13 @@ static bool count_in(uint32_t *ret_word)
 	return false;
 }
 
+static void come_in(struct quiet *q)
+{
+	q->outer = inside;
+	inside = q;
+	role = GATE_GUEST;
+}
+
 void gate_enter(struct quiet *ret_q)
 {
 	uint32_t word;
@@ -129,8 +137,7 @@ void gate_enter(struct quiet *ret_q)
 	for (;;) {
 		quiet_enter(ret_q);
 		if (count_in(&word)) {
-			ret_q->outer = inside;
-			inside = ret_q;
+			come_in(ret_q);
 			return;
 		}
 		quiet_leave(ret_q);
@@ -144,8 +151,7 @@ bool gate_try_enter(struct quiet *ret_q)
 
 	quiet_enter(ret_q);
 	if (count_in(&word)) {
-		ret_q->outer = inside;
-		inside = ret_q;
+		come_in(ret_q);
 		return true;
 	}
 	quiet_leave(ret_q);
@@ -162,10 +168,12 @@ void gate_breathe(void)
 
 void gate_leave(const struct quiet *q)
 {
+	uint32_t word;
+
 	inside = q->outer;
 
-	uint32_t word = __atomic_sub_fetch(&gate.word, 1, __ATOMIC_RELEASE);
-
+	role = inside ? GATE_GUEST : GATE_OUTSIDE;
+	word = __atomic_sub_fetch(&gate.word, 1, __ATOMIC_RELEASE);
 	if (word == GATE_CLOSED)
 		sys_futex_wake(&gate.word, INT32_MAX);
 	quiet_leave(q);
@@ -181,10 +189,12 @@ void gate_close(void)
 		sys_futex_wait(&gate.word, word, NULL);
 		word = __atomic_load_n(&gate.word, __ATOMIC_ACQUIRE);
 	}
+	role = GATE_FORKER;
 }
 
 void gate_open(void)
 {
+	role = GATE_OUTSIDE;
 	__atomic_store_n(&gate.word, 0, __ATOMIC_RELEASE);
 	sys_futex_wake(&gate.word, INT32_MAX);
 	lock_drop(&gate.closer);
@@ -192,6 +202,13 @@ void gate_open(void)
 
 void gate_renew(void)
 {
+	inside = NULL;
+	role = GATE_OUTSIDE;
 	__atomic_store_n(&gate.word, 0, __ATOMIC_RELEASE);
 	lock_renew(&gate.closer);
+}
+
+enum gate_role gate_role(void)
+{
+	return role;
 }

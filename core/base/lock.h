@@ -22,12 +22,14 @@
 /* In the order in which they may be taken. */
 enum lock_rank {
 	LOCK_START = 1,		/* reading the configuration, once */
+	LOCK_COW,		/* starting and ending copy-on-write of our own */
 	LOCK_ATTACH,		/* table of System V attachments */
 	LOCK_FACTS,		/* cached facts */
 	LOCK_PROMOTE,		/* candidates for promotion */
 	LOCK_DEAD,		/* unmapped parts of unsplittable pages */
 	LOCK_HEAP,		/* one arena's address space */
 	LOCK_ASIDE,		/* memory under construction */
+	LOCK_FRONT,		/* the program's own SIGBUS and SIGSEGV actions */
 	LOCK_OUT,		/* last: holds nothing, waits for nothing */
 };
 
@@ -77,5 +79,12 @@ void gate_close(void);
 void gate_open(void);
 /* In a fork child: open, no guests. */
 void gate_renew(void);
+
+/*
+ * What the calling thread is to the gate. A signal handler that must change our
+ * memory asks: inside an operation of its own thread it may not enter again.
+ */
+enum gate_role { GATE_OUTSIDE, GATE_GUEST, GATE_FORKER };
+enum gate_role gate_role(void);
 
 #endif
