@@ -296,8 +296,13 @@ static int make_once(const struct backing *how, size_t pages, size_t room_pages,
 	if (sys_failed(at))
 		return (int)at;
 	if (!how->lazy)
+<<<<<<< HEAD
 		have = populate_noted(how, (uintptr_t)at, bytes, pages);
 	*ret_pages = have;
+=======
+		have = populate(how, (uintptr_t)at, pages);
+	*ret_pages = have;	/* also of a failure: our caller's, who tries again with it */
+>>>>>>> itests
 	if (have == 0 || (have < pages && (how->whole || how->shared)))
 		err = -ENOMEM;
 	else if (build_prot != how->prot)
@@ -313,6 +318,7 @@ static int make_once(const struct backing *how, size_t pages, size_t room_pages,
 	return 0;
 }
 
+<<<<<<< HEAD
 /*
  * The most that can be reserved now, of @pages that could not: by trying, as no
  * counter knows every limit. Alone, or two who try would each meet the other.
@@ -339,23 +345,82 @@ static size_t reservable(const struct backing *how, size_t pages)
 
 int backing_make(const struct backing *how, size_t pages, size_t room_pages, uintptr_t *ret_at,
 		 size_t *ret_pages)
+=======
+/* Shared memory that comes up short is made again at the length that came. */
+static int make_shrinking(const struct backing *how, size_t pages, size_t room_pages,
+			  uintptr_t *ret_at, size_t *ret_pages)
+>>>>>>> itests
 {
-	uintptr_t at = 0;
-	int err;
-
 	for (;;) {
+<<<<<<< HEAD
 		size_t have = pages;
+=======
+		size_t have = 0;
+		int err = make_once(how, pages, room_pages, ret_at, &have);
+>>>>>>> itests
 
-		err = make_once(how, pages, room_pages, &at, &have);
-		if (err == 0) {
-			*ret_at = at;
+		if (err == 0)
 			*ret_pages = have;
+<<<<<<< HEAD
 			return 0;
 		}
 		if (!how->shared || how->whole || err != -ENOMEM)
 			return err;
 		pages = have < pages ? have : reservable(how, pages);
 		if (pages == 0)
+=======
+		if (err == 0 || !how->shared || how->whole || have == 0 || have >= pages)
+>>>>>>> itests
 			return err;
 	}
+}
+
+/* The most pages, fewer than @pages, that the kernel reserves now. */
+static size_t most_reservable(const struct backing *how, size_t pages)
+{
+	size_t can = 0, cannot = pages;
+
+	while (cannot - can > 1) {
+		size_t try = can + (cannot - can) / 2;
+		long at = map_aside(how, try * how->page_bytes, how->prot);
+
+		if (sys_failed(at)) {
+			cannot = try;
+		} else {
+			sys_munmap((uintptr_t)at, try * how->page_bytes);
+			can = try;
+		}
+	}
+	return can;
+}
+
+/*
+ * A reservation is made as a whole or refused, so somebody who was quicker than our
+ * plan would cost us all. With the turn to ourselves we look for what is left. Not on
+ * a mount: one refused mapping of a mount with a minimum breaks the reservations of
+ * others (KERNEL.md 2.3, E).
+ */
+static int make_what_is_left(const struct backing *how, size_t pages, uintptr_t *ret_at,
+			     size_t *ret_pages)
+{
+	struct turn t = take(how, TURN_ALONE);
+	struct backing alone = *how;
+	int err = -ENOMEM;
+
+	alone.turn_held = true;
+	pages = most_reservable(&alone, pages);
+	if (pages)
+		err = make_shrinking(&alone, pages, 0, ret_at, ret_pages);
+	turn_drop(&t);
+	return err;
+}
+
+int backing_make(const struct backing *how, size_t pages, size_t room_pages, uintptr_t *ret_at,
+		 size_t *ret_pages)
+{
+	int err = make_shrinking(how, pages, room_pages, ret_at, ret_pages);
+
+	if (err == -ENOMEM && how->shared && !how->whole && !how->path)
+		err = make_what_is_left(how, pages, ret_at, ret_pages);
+	return err;
 }
