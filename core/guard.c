@@ -114,7 +114,8 @@ static void publish(const struct request *rq, uintptr_t at, size_t bytes, size_t
 	if (pagemap_prepare(at, at + bytes) != 0)
 		return;
 	pagemap_set(at, at + bytes,
-		    word_make(PAGE_GUARDED, rq->prot, page, USE_MMAP) | WORD_HELD);
+		    word_make(PAGE_GUARDED, rq->prot, page, USE_MMAP) | WORD_HELD |
+			    (is_shared(rq) ? WORD_SHARED : 0));
 	stats_hold(bytes);
 }
 
@@ -210,6 +211,7 @@ static long map_proven(const struct request *rq, size_t page)
 		.flags = rq->flags & MAP_LOCKED,
 		.shared = is_shared(rq),
 		.whole = true,
+		.may_breathe = true,
 	};
 	enum reason why = refused_by(bytes, page);
 	struct spot spot;

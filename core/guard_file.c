@@ -132,7 +132,8 @@ static void publish(const struct request *rq, uintptr_t at, size_t bytes, size_t
 {
 	stats_guarded(bytes, REASON_NONE);
 	if (pagemap_prepare(at, at + bytes) == 0)
-		pagemap_set(at, at + bytes, word_make(PAGE_GUARDED, rq->prot, page, USE_MMAP));
+		pagemap_set(at, at + bytes, word_make(PAGE_GUARDED, rq->prot, page, USE_MMAP) |
+						    (is_private(rq) ? 0 : WORD_SHARED | WORD_FILE));
 }
 
 /* MAP_FIXED: aside first, then over what is there, which may be memory of ours. */

@@ -11,6 +11,7 @@
 
 #include <sys/mman.h>
 
+#include "core/act/ledger.h"
 #include "core/act/stats.h"
 #include "core/act/pagemap.h"
 #include "core/base/lock.h"
@@ -182,8 +183,12 @@ static void gather(size_t page_bytes, const char *path, struct pool *pool,
 		.taken = stats_held(),
 		.charged_to_memory = plan_charged_to_memory(),
 	};
-	if (pool_read("", page_bytes, pool) == 0)
+	if (pool_read("", page_bytes, pool) == 0) {
+		uint64_t promised = ledger_promised(page_bytes);
+
+		pool->free -= promised < pool->free ? promised : pool->free;
 		ret->pool = pool;
+	}
 	if (groups && cgroup_read_hugetlb("", page_bytes, groups) == 0)
 		ret->groups = groups;
 	if (path && mount_room_read(path, room) == 0)
@@ -332,4 +337,36 @@ void plan_make(enum use use, const struct backing *like, size_t bytes, size_t ea
 		if (sizes->bytes[i] <= wanted && sizes->bytes[i] >= GRANULE &&
 		    (sizes->bytes[i] == wanted || sizes->bytes[i] == sizes->default_bytes))
 			add_rung(ret_plan, like, sizes->bytes[i], bytes, &left);
+}
+
+/* Surplus pages have to be found first, so they are not counted. */
+uint64_t plan_spare(size_t page_bytes)
+{
+	struct cgroup_hugetlb groups;
+	struct policy policy;
+	struct pool pool;
+	uint64_t pages, room;
+
+	if (plan_charged_to_memory() || pool_read("", page_bytes, &pool) != 0 || pool.impossible ||
+	    cgroup_read_hugetlb("", page_bytes, &groups) != 0 || policy_read("", &policy) != 0 ||
+	    policy.narrowed)
+		return 0;
+	pages = pool.free > pool.reserved ? pool.free - pool.reserved : 0;
+	room = groups.fault.room == CGROUP_UNLIMITED ? UINT64_MAX : groups.fault.room / page_bytes;
+	return pages < room ? pages : room;
+}
+
+void plan_freeze(void)
+{
+	lock_take(&facts.lock);
+}
+
+void plan_thaw(void)
+{
+	lock_drop(&facts.lock);
+}
+
+void plan_renew(void)
+{
+	lock_renew(&facts.lock);
 }

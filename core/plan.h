@@ -50,6 +50,17 @@ enum reason plan_blame(size_t page_bytes, const char *path);
 /* How many pages @page_bytes this process could take, with the pool and every limit read now. */
 struct budget plan_budget(size_t page_bytes, const char *path);
 
+/*
+ * Pages that are free, reserved by nobody, and within every limit seen above us:
+ * what may be promised to a child (ledger.h). 0 where that can't be known.
+ */
+uint64_t plan_spare(size_t page_bytes);
+
+/* fork: nobody is half way through a change; in the child, nobody holds the lock. */
+void plan_freeze(void);
+void plan_thaw(void);
+void plan_renew(void);
+
 /* Huge pages would be charged to a memory limit above us (R11): take none. */
 bool plan_charged_to_memory(void);
 

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 
+#include "core/act/cow.h"
 #include "core/act/cut.h"
 #include "core/act/move.h"
 #include "core/act/pagemap.h"
@@ -339,6 +340,7 @@ static long remap_guarded(const struct remap *r)
 	undo_done(&w);
 	if (pagemap_prepare((uintptr_t)to, (uintptr_t)to + align_up(r->new_bytes, page)) == 0)
 		pagemap_set((uintptr_t)to, (uintptr_t)to + align_up(r->new_bytes, page), word);
+	cow_follow((uintptr_t)to, (uintptr_t)to + align_up(r->new_bytes, page), word);
 	return to;
 }
 

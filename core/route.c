@@ -53,6 +53,7 @@ static struct backing backing_like(const struct request *rq, const struct conf *
 		.shared = (rq->flags & MAP_TYPE) == MAP_SHARED,
 		.whole = conf->fallback == FALLBACK_FAIL,
 		.turn_held = conf->keep_free != 0,
+		.may_breathe = conf->keep_free == 0,
 	};
 }
 

@@ -6,6 +6,8 @@
  * syscall(). In front of us in LD_PRELOAD, its names are the program's, and this
  * is where its calls come by.
  *
+ * Container runtimes and sandboxes make processes this way, by clone and clone3.
+ *
  * Pitfalls.
  * 1. The way through is assembly and leaves no frame, as in libc: the child of a
  *    SYS_clone with a stack of its own returns by what lies on that stack.
@@ -20,8 +22,9 @@
 #include <sys/uio.h>
 
 #include "preload/call.h"
+#include "preload/fork.h"
 
-/* By number; what isn't here, or beyond, goes straight to the kernel. */
+/* By number: 1 ours, 2 perhaps a fork; what isn't here, or beyond, goes straight to the kernel. */
 #define NUMBERS 512
 __attribute__((visibility("hidden"))) extern const unsigned char syscall_is_ours[NUMBERS];
 __attribute__((used)) const unsigned char syscall_is_ours[NUMBERS] = {
@@ -31,6 +34,10 @@ __attribute__((used)) const unsigned char syscall_is_ours[NUMBERS] = {
 	[SYS_munlock] = 1,	   [SYS_mbind] = 1,	  [SYS_remap_file_pages] = 1,
 	[SYS_prctl] = 1,	   [SYS_shmget] = 1,	  [SYS_shmat] = 1,
 	[SYS_shmdt] = 1,	   [SYS_shmctl] = 1,
+	[SYS_clone] = 2,	   [SYS_clone3] = 2,
+#ifdef SYS_fork
+	[SYS_fork] = 2,
+#endif
 };
 
 long mbind(void *at, unsigned long bytes, int mode, const unsigned long *nodes,
@@ -85,6 +92,21 @@ long syscall_route(long nr, long a, long b, long c, long d, long e, long f)
 	}
 }
 
+/* Shall this call run the fork handlers, and running it with them. */
+__attribute__((used, visibility("hidden"))) long syscall_is_fork(long nr, long a, long b);
+__attribute__((used, visibility("hidden"))) long syscall_forks(long nr, long a, long b, long c,
+							       long d, long e);
+
+long syscall_is_fork(long nr, long a, long b)
+{
+	return preload_fork_is_raw(nr, a, b);
+}
+
+long syscall_forks(long nr, long a, long b, long c, long d, long e)
+{
+	return preload_fork_raw(nr, a, b, c, d, e);
+}
+
 __attribute__((used, visibility("hidden"))) long syscall_failed(long value);
 
 long syscall_failed(long value)
@@ -106,8 +128,9 @@ __asm__(".pushsection .text\n"
 	"	cmpq $" VALUE(NUMBERS) ", %rdi\n"
 	"	jae 1f\n"
 	"	leaq syscall_is_ours(%rip), %rax\n"
-	"	cmpb $0, (%rax, %rdi)\n"
-	"	jne syscall_route\n"
+	"	cmpb $1, (%rax, %rdi)\n"
+	"	je syscall_route\n"
+	"	ja 3f\n"
 	"1:	movq %rdi, %rax\n"
 	"	movq %rsi, %rdi\n"
 	"	movq %rdx, %rsi\n"
@@ -121,6 +144,38 @@ __asm__(".pushsection .text\n"
 	"	ret\n"
 	"2:	movq %rax, %rdi\n"
 	"	jmp syscall_failed\n"
+	"3:	pushq %rdi\n"
+	"	.cfi_adjust_cfa_offset 8\n"
+	"	pushq %rsi\n"
+	"	.cfi_adjust_cfa_offset 8\n"
+	"	pushq %rdx\n"
+	"	.cfi_adjust_cfa_offset 8\n"
+	"	pushq %rcx\n"
+	"	.cfi_adjust_cfa_offset 8\n"
+	"	pushq %r8\n"
+	"	.cfi_adjust_cfa_offset 8\n"
+	"	pushq %r9\n"
+	"	.cfi_adjust_cfa_offset 8\n"
+	"	subq $8, %rsp\n"
+	"	.cfi_adjust_cfa_offset 8\n"
+	"	call syscall_is_fork\n"
+	"	addq $8, %rsp\n"
+	"	.cfi_adjust_cfa_offset -8\n"
+	"	popq %r9\n"
+	"	.cfi_adjust_cfa_offset -8\n"
+	"	popq %r8\n"
+	"	.cfi_adjust_cfa_offset -8\n"
+	"	popq %rcx\n"
+	"	.cfi_adjust_cfa_offset -8\n"
+	"	popq %rdx\n"
+	"	.cfi_adjust_cfa_offset -8\n"
+	"	popq %rsi\n"
+	"	.cfi_adjust_cfa_offset -8\n"
+	"	popq %rdi\n"
+	"	.cfi_adjust_cfa_offset -8\n"
+	"	testb %al, %al\n"
+	"	je 1b\n"
+	"	jmp syscall_forks\n"
 	"	.cfi_endproc\n"
 	".size syscall, .-syscall\n"
 	".popsection\n");
@@ -138,6 +193,8 @@ __asm__(".pushsection .text\n"
 	"	add x8, x8, #:lo12:syscall_is_ours\n"
 	"	ldrb w8, [x8, x0]\n"
 	"	cbz w8, 1f\n"
+	"	cmp w8, #1\n"
+	"	b.ne 3f\n"
 	"	b syscall_route\n"
 	"1:	mov x8, x0\n"
 	"	mov x0, x1\n"
@@ -151,6 +208,26 @@ __asm__(".pushsection .text\n"
 	"	b.cs 2f\n"
 	"	ret\n"
 	"2:	b syscall_failed\n"
+	"3:	stp x29, x30, [sp, #-80]!\n"
+	"	.cfi_adjust_cfa_offset 80\n"
+	"	.cfi_rel_offset x29, 0\n"
+	"	.cfi_rel_offset x30, 8\n"
+	"	stp x0, x1, [sp, #16]\n"
+	"	stp x2, x3, [sp, #32]\n"
+	"	stp x4, x5, [sp, #48]\n"
+	"	stp x6, x7, [sp, #64]\n"
+	"	bl syscall_is_fork\n"
+	"	mov x9, x0\n"
+	"	ldp x0, x1, [sp, #16]\n"
+	"	ldp x2, x3, [sp, #32]\n"
+	"	ldp x4, x5, [sp, #48]\n"
+	"	ldp x6, x7, [sp, #64]\n"
+	"	ldp x29, x30, [sp], #80\n"
+	"	.cfi_adjust_cfa_offset -80\n"
+	"	.cfi_restore x29\n"
+	"	.cfi_restore x30\n"
+	"	cbz x9, 1b\n"
+	"	b syscall_forks\n"
 	"	.cfi_endproc\n"
 	".size syscall, .-syscall\n"
 	".popsection\n");

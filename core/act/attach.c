@@ -178,6 +178,16 @@ void attach_note_removed(int id)
 	stats_release(bytes);
 }
 
+void attach_freeze(void)
+{
+	lock_take(&lists.lock);
+}
+
+void attach_thaw(void)
+{
+	lock_drop(&lists.lock);
+}
+
 void attach_renew(void)
 {
 	lock_renew(&lists.lock);

@@ -19,8 +19,11 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "core/act/aside.h"
+#include "core/act/ledger.h"
 #include "core/act/turn.h"
 #include "core/base/align.h"
+#include "core/base/lock.h"
 #include "core/base/mem.h"
 #include "core/base/sys.h"
 
@@ -128,18 +131,53 @@ static struct turn take(const struct backing *how, enum turn_kind kind)
 	return how->turn_held ? none : turn_take(kind, how->page_bytes);
 }
 
+/* Chunk by chunk, in between out of the gate; the turn, if any, is kept. */
+static size_t populate_breathing(const struct backing *how, uintptr_t at, size_t pages,
+				 const struct turn *t)
+{
+	size_t have = 0;
+
+	if (how->may_breathe && t->fd >= 0)
+		aside_set_turn(at, t->fd);
+	while (have < pages) {
+		size_t want = pages - have, got;
+
+		if (how->may_breathe && want > PAGES_A_TURN)
+			want = PAGES_A_TURN;
+		got = backing_populate(at + have * how->page_bytes, want, how->page_bytes);
+		have += got;
+		if (got < want)
+			break;
+		if (how->may_breathe && have < pages)
+			gate_breathe();
+	}
+	if (how->may_breathe)
+		aside_set_turn(at, -1);
+	return have;
+}
+
+/* Free pages a running child is counted on to need are nobody's to take. */
+static size_t leaves(const struct backing *how, const struct turn *t, size_t pages)
+{
+	return ledger_leaves(t->fd, how->page_bytes, pages);
+}
+
 /* All or nothing: the turn is held throughout. */
 static size_t populate_whole(const struct backing *how, uintptr_t at, size_t pages)
 {
 	struct turn t = take(how, TURN_TOGETHER);
-	size_t have = backing_populate(at, pages, how->page_bytes);
+	size_t have = 0;
 
+	if (leaves(how, &t, pages) == pages)
+		have = populate_breathing(how, at, pages, &t);
 	if (have < pages && !how->turn_held) {
 		/* Give back what others may need to be whole, then see alone. */
 		sys_madvise(at, pages * how->page_bytes, MADV_DONTNEED);
 		turn_drop(&t);
 		t = take(how, TURN_ALONE);
-		have = backing_populate(at, pages, how->page_bytes);
+		have = 0;
+		if (leaves(how, &t, pages) == pages)
+			have = populate_breathing(how, at, pages, &t);
 	}
 	turn_drop(&t);
 	return have;
@@ -155,17 +193,21 @@ static size_t populate_partly(const struct backing *how, uintptr_t at, size_t pa
 		size_t want = pages - have;
 		struct turn t = take(how, kind);
 
-		if (want > PAGES_A_TURN && kind == TURN_TOGETHER)
+		if (want > PAGES_A_TURN && (kind == TURN_TOGETHER || how->may_breathe))
 			want = PAGES_A_TURN;
 
-		size_t got = backing_populate(at + have * how->page_bytes, want, how->page_bytes);
+		size_t may = leaves(how, &t, want), got = 0;
+
+		if (may)
+			got = backing_populate(at + have * how->page_bytes, may, how->page_bytes);
 
 		turn_drop(&t);
 		have += got;
 		if (got < want && kind == TURN_ALONE)
 			break;
-		if (got < want)
-			kind = TURN_ALONE;
+		kind = got < want ? TURN_ALONE : kind;
+		if (how->may_breathe && have < pages)
+			gate_breathe();
 	}
 	return have;
 }
@@ -173,6 +215,19 @@ static size_t populate_partly(const struct backing *how, uintptr_t at, size_t pa
 static size_t populate(const struct backing *how, uintptr_t at, size_t pages)
 {
 	return how->whole ? populate_whole(how, at, pages) : populate_partly(how, at, pages);
+}
+
+/* The same for memory at a fresh address, which a fork child gives up meanwhile. */
+static size_t populate_noted(const struct backing *how, uintptr_t at, size_t bytes, size_t pages)
+{
+	struct backing mine = *how;
+	size_t have;
+
+	mine.may_breathe = how->may_breathe && pages > PAGES_A_TURN && aside_note(at, bytes);
+	have = populate(&mine, at, pages);
+	if (mine.may_breathe)
+		aside_forget(at);
+	return have;
 }
 
 /* An unlinked file on the mount; O_TMPFILE never has a name to leave behind. */
@@ -192,23 +247,40 @@ static int open_unlinked(const char *directory, size_t bytes)
 	return (int)fd;
 }
 
-static long map_aside(const struct backing *how, size_t bytes, int prot)
+static long map_huge(const struct backing *how, uintptr_t where, size_t bytes, int prot, int flags)
 {
-	int flags = how->flags | (how->shared ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE) |
-		    (how->over ? MAP_FIXED : 0);
 	long at, fd;
 
 	if (!how->path) {
 		flags |= MAP_ANONYMOUS | MAP_HUGETLB |
 			 (int)(log2_of(how->page_bytes) << MAP_HUGE_SHIFT);
-		return sys_mmap(how->over, bytes, prot, flags, -1, 0);
+		return sys_mmap(where, bytes, prot, flags, -1, 0);
 	}
 	fd = open_unlinked(how->path, bytes);
 	if (fd < 0)
 		return fd;
-	at = sys_mmap(how->over, bytes, prot, flags, (int)fd, 0);
+	at = sys_mmap(where, bytes, prot, flags, (int)fd, 0);
 	sys_close((int)fd);
 	return at;
+}
+
+static long map_aside(const struct backing *how, size_t bytes, int prot)
+{
+	int flags = how->flags | (how->shared ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE) |
+		    (how->over ? MAP_FIXED : 0);
+
+	return map_huge(how, how->over, bytes, prot, flags);
+}
+
+long backing_map_private(const struct backing *how, uintptr_t at, size_t bytes, int prot,
+			 int flags)
+{
+	return map_huge(how, at, bytes, prot, how->flags | MAP_PRIVATE | MAP_NORESERVE | flags);
+}
+
+size_t backing_fill(const struct backing *how, uintptr_t at, size_t pages)
+{
+	return populate_partly(how, at, pages);
 }
 
 /* One attempt at @pages. Private memory keeps the prefix that came. */
@@ -224,7 +296,7 @@ static int make_once(const struct backing *how, size_t pages, size_t room_pages,
 	if (sys_failed(at))
 		return (int)at;
 	if (!how->lazy)
-		have = populate(how, (uintptr_t)at, pages);
+		have = populate_noted(how, (uintptr_t)at, bytes, pages);
 	*ret_pages = have;
 	if (have == 0 || (have < pages && (how->whole || how->shared)))
 		err = -ENOMEM;

@@ -102,6 +102,16 @@ void dead_forget(uintptr_t lo, uintptr_t hi)
 	lock_drop(&dead.lock);
 }
 
+void dead_freeze(void)
+{
+	lock_take(&dead.lock);
+}
+
+void dead_thaw(void)
+{
+	lock_drop(&dead.lock);
+}
+
 void dead_renew(void)
 {
 	lock_renew(&dead.lock);

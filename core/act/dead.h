@@ -24,5 +24,8 @@ void dead_forget(uintptr_t lo, uintptr_t hi);
 
 /* In a fork child: the lock's holder is not here. */
 void dead_renew(void);
+/* fork: nobody is half way through a change. */
+void dead_freeze(void);
+void dead_thaw(void);
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "core/act/pagemap.h"
+#include "core/decide/request.h"
 
 /**
  * demote_page - replaces the huge page at @at by small pages, atomically for
@@ -27,6 +28,18 @@
  * kernel holds it for I/O (VmPin), or writers can't be held here.
  */
 int demote_page(uintptr_t at, page_word word, uintptr_t keep_lo, uintptr_t keep_hi);
+
+/**
+ * demote_shared_page - the same for a private page, ours or guarded, that a
+ *                      fork made two processes share
+ * @alone: nobody else can write to it: a single thread, or a fresh child
+ *
+ * The page is copied if it was ever written, and zero if not. I/O never holds a
+ * page that two processes share (the kernel copies pinned pages at the fork), so
+ * pins are not looked at. Sets the new word and counts @why.
+ * Return: 0; -ENOMEM; -EBUSY: writers can't be held.
+ */
+int demote_shared_page(uintptr_t at, page_word word, enum reason why, bool alone);
 
 /* The kernel holds pages of this process for I/O: nothing may be moved away. */
 bool demote_has_pins(void);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "core/act/cow.h"
 #include "core/act/cut.h"
 #include "core/act/pagemap.h"
 #include "core/base/align.h"
@@ -62,10 +63,13 @@ static long shift_run(uintptr_t lo, uintptr_t hi, uintptr_t to, page_word word)
 	else
 		cut_forget_small(lo, hi);
 	err = shift(lo, hi - lo, to);
-	if (huge)
+	if (huge) {
 		pagemap_set(err ? lo : to, (err ? lo : to) + (hi - lo), word);
-	else if (ours && !err)
+		if (!err)
+			cow_follow(to, to + (hi - lo), word);
+	} else if (ours && !err) {
 		mark_moved(lo, hi, to);
+	}
 	return err;
 }
 

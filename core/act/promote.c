@@ -51,6 +51,16 @@ void promote_note(uintptr_t lo, uintptr_t hi)
 	lock_drop(&list.lock);
 }
 
+void promote_hint(uintptr_t lo, uintptr_t hi)
+{
+	const struct range r = { lo, hi };
+
+	if (!lock_try(&list.lock))
+		return;
+	blob_add(&list.ranges, &r, sizeof(r));
+	lock_drop(&list.lock);
+}
+
 static void note_later(uintptr_t at)
 {
 	const struct range r = { at, at + GRANULE };
@@ -218,6 +228,16 @@ uint64_t promote_some(const struct backing *how, uint64_t pages)
 		promote_rest();
 	}
 	return done;
+}
+
+void promote_freeze(void)
+{
+	lock_take(&list.lock);
+}
+
+void promote_thaw(void)
+{
+	lock_drop(&list.lock);
 }
 
 void promote_renew(void)

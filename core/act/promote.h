@@ -17,6 +17,8 @@
 
 /* [lo, hi) was published as PAGE_SMALL: worth a look later. */
 void promote_note(uintptr_t lo, uintptr_t hi);
+/* The same where nobody may wait: lost when the list is in use. */
+void promote_hint(uintptr_t lo, uintptr_t hi);
 
 /* Is there anything to look at, and did we not come up short a moment ago? */
 bool promote_is_due(void);
@@ -36,5 +38,8 @@ void promote_rest(void);
 
 /* In a fork child. */
 void promote_renew(void);
+/* fork: nobody is half way through a change. */
+void promote_freeze(void);
+void promote_thaw(void);
 
 #endif

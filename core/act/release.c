@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "core/act/cow.h"
 #include "core/act/promote.h"
 #include "core/act/stats.h"
 #include "core/act/writers.h"
@@ -106,9 +107,10 @@ static void swap_out_if_empty(uintptr_t at, page_word word)
 
 static int release_part(uintptr_t lo, uintptr_t hi, page_word word)
 {
+	bool huge = cow_own(align_down(lo, word_page_bytes(word)), word);
 	int err = zero(lo, hi, word);
 
-	if (!err)
+	if (!err && huge)
 		swap_out_if_empty(align_down(lo, word_page_bytes(word)), word);
 	return err;
 }

@@ -105,4 +105,7 @@ void conf_unseal(const struct conf *c);
  */
 const struct conf *conf_get(void);
 
+/* The same for the first constructor of all, which runs before libc has environ. */
+const struct conf *conf_start(char *const *environment);
+
 #endif

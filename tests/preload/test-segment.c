@@ -131,12 +131,10 @@ TEST(segment_under_a_reservation_limit_is_huge_as_far_as_that_is_proven)
 
 TEST(segment_without_the_right_to_huge_pages_is_small_and_no_error)
 {
-	char there[32];
-
+	own_segments();
 	pool_set(PAGE, 8);
-	snprintf(there, sizeof(there), "SEGMENTS=%u", segments());
-	run_with_us_as("nobody", "makes_a_segment", "BYTES=8388608", "HUGE=0", there);
-	run_with_us_as("nobody", "makes_a_segment", "BYTES=8388608", "HUGE=0", there, "KEYED=1");
+	run_with_us_as("nobody", "makes_a_segment", "BYTES=8388608", "HUGE=0");
+	run_with_us_as("nobody", "makes_a_segment", "BYTES=8388608", "HUGE=0", "KEYED=1");
 }
 
 PROGRAM(finds_its_segment)

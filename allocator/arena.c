@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * arena.c - arenas are made here, as threads need them
+ *
+ * The engine is told to make none but the first (narenas:1): an arena it made by
+ * itself would get its own hooks. Threads are dealt out over the arenas in turn.
+ */
+#include "allocator/arena.h"
+
+#include <sched.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "allocator/engine.h"
+#include "allocator/extents.h"
+#include "core/base/sys.h"
+#include "core/base/text.h"
+
+#define ARENAS_A_CPU 4
+#define ARENAS_MOST 1024
+#define ARENA_NONE 0u
+
+/* made[0] is the engine's arena 0; made[i] is 0 until arena i is needed. */
+static struct {
+	unsigned most;
+	unsigned next;			/* threads dealt so far */
+	unsigned n;
+	unsigned made[ARENAS_MOST];
+	size_t thread_mib[2];
+	extent_hooks_t *hooks;
+} arenas;
+
+extern char **environ;
+
+/* narenas of the user's MALLOC_CONF, which the engine isn't allowed to follow. */
+static unsigned wanted_arenas(void)
+{
+	static const char name[] = "MALLOC_CONF=";
+	struct span conf, option;
+	uint64_t n = 0, value;
+
+	for (char **e = environ; e && *e; e++) {
+		if (strncmp(*e, name, sizeof(name) - 1) != 0)
+			continue;
+		conf = span_of(*e + sizeof(name) - 1);
+		while (span_next_field(&conf, ',', &option))
+			if (span_starts(option, "narenas:") &&
+			    text_u64((struct span){ option.at + 8, option.bytes - 8 }, &value) == 0)
+				n = value;
+	}
+	return n < ARENAS_MOST ? (unsigned)n : ARENAS_MOST;
+}
+
+static unsigned cpus(void)
+{
+	unsigned long mask[128] = { 0 };
+	long bytes = sys_call(SYS_sched_getaffinity, 0, sizeof(mask), (long)mask, 0, 0, 0);
+	unsigned n = 0;
+
+	for (size_t i = 0; !sys_failed(bytes) && i < (size_t)bytes / sizeof(mask[0]); i++)
+		n += (unsigned)__builtin_popcountl(mask[i]);
+	return n ? n : 1;
+}
+
+bool arena_start(void)
+{
+	size_t n = 2;
+
+	arenas.hooks = &extents_hooks;
+	if (je_mallctlnametomib("thread.arena", arenas.thread_mib, &n) != 0 ||
+	    je_mallctl("arena.0.extent_hooks", NULL, NULL, &arenas.hooks,
+		       sizeof(arenas.hooks)) != 0)
+		return false;
+	arenas.most = wanted_arenas();
+	if (!arenas.most)
+		arenas.most = cpus() * ARENAS_A_CPU;
+	if (arenas.most > ARENAS_MOST)
+		arenas.most = ARENAS_MOST;
+	arenas.n = 1;
+	return true;
+}
+
+unsigned arena_count(void)
+{
+	return __atomic_load_n(&arenas.n, __ATOMIC_ACQUIRE);
+}
+
+/* Two threads may both make one; the second one's is dropped, and stays empty. */
+static unsigned make(unsigned i)
+{
+	unsigned made = ARENA_NONE, none = ARENA_NONE;
+	size_t bytes = sizeof(made);
+
+	if (je_mallctl("arenas.create", &made, &bytes, &arenas.hooks, sizeof(arenas.hooks)) != 0)
+		return 0;
+	if (!__atomic_compare_exchange_n(&arenas.made[i], &none, made, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE))
+		return none;
+	__atomic_fetch_add(&arenas.n, 1, __ATOMIC_RELEASE);
+	return made;
+}
+
+void arena_bind_thread(void)
+{
+	unsigned i = __atomic_fetch_add(&arenas.next, 1, __ATOMIC_RELAXED) % arenas.most;
+	unsigned arena = __atomic_load_n(&arenas.made[i], __ATOMIC_ACQUIRE);
+
+	if (i == 0)
+		return;		/* where every thread begins */
+	if (arena == ARENA_NONE)
+		arena = make(i);
+	if (arena != ARENA_NONE)
+		je_mallctlbymib(arenas.thread_mib, 2, NULL, NULL, &arena, sizeof(arena));
+}
