@@ -81,23 +81,56 @@ static void grown(const struct remap *r, uintptr_t lo, uintptr_t hi)
 		commit_fresh(&rq, lo, hi);
 }
 
+/* What the last huge page has besides its content, new memory behind it has too. */
+static void dress(uintptr_t lo, uintptr_t hi, int prot, page_word word)
+{
+	if (word_pkey(word))
+		sys_pkey_mprotect(lo, hi - lo, prot, word_pkey(word));
+	if (word & WORD_NOFORK)
+		sys_madvise(lo, hi - lo, MADV_DONTFORK);
+	if (word & WORD_NODUMP)
+		sys_madvise(lo, hi - lo, MADV_DONTDUMP);
+	if (word & WORD_LOCKED)
+		sys_mlock2(lo, hi - lo, 0);
+}
+
+/*
+ * [end, end + more) becomes part of the mapping before it. Where that is small
+ * pages that we don't follow, only the kernel knows what they have been advised:
+ * it lets the last page grow. 0 or -errno.
+ */
+static long grow_behind(const struct remap *r, uintptr_t end, size_t more)
+{
+	const page_word last = pagemap_get(end - 1);
+	const size_t page = mem_page_bytes();
+	long at;
+
+	if (!word_is_huge_ours(last) && word_kind(last) != PAGE_SMALL) {
+		at = sys_mremap(end - page, page, page + more, 0, 0);
+		return sys_failed(at) ? at : 0;
+	}
+	at = map_more(r, end, more, MAP_FIXED_NOREPLACE);
+	if (sys_failed(at))
+		return at;
+	if ((uintptr_t)at != end) {
+		sys_munmap((uintptr_t)at, more);
+		return -EEXIST;
+	}
+	if (last & (WORD_NOFORK | WORD_NODUMP | WORD_LOCKED | WORD_PKEY_MASK))
+		dress(end, end + more, r->facts.prot, last);
+	else
+		grown(r, end, end + more);
+	return 0;
+}
+
 static long grow_in_place(const struct remap *r)
 {
 	const size_t more = r->new_bytes - r->bytes;
 	uintptr_t end = r->at + r->bytes;
-	long at;
 
 	if (r->facts.shared || end + more < end)
 		return -ENOMEM;
-	at = map_more(r, end, more, MAP_FIXED_NOREPLACE);
-	if (sys_failed(at))
-		return -ENOMEM;
-	if ((uintptr_t)at != end) {
-		sys_munmap((uintptr_t)at, more);
-		return -ENOMEM;
-	}
-	grown(r, end, end + more);
-	return (long)r->at;
+	return grow_behind(r, end, more) ? -ENOMEM : (long)r->at;
 }
 
 /* Address space for the new place: the program's, or one that lies alike. */
@@ -255,9 +288,9 @@ static long move_to_new_place(const struct remap *r)
 	if (r->new_bytes > r->bytes) {
 		uintptr_t end = (uintptr_t)to + r->bytes;
 
-		if (sys_failed(map_more(r, end, r->new_bytes - r->bytes, MAP_FIXED)))
+		sys_munmap(end, r->new_bytes - r->bytes);
+		if (grow_behind(r, end, r->new_bytes - r->bytes) != 0)
 			return -ENOMEM;
-		grown(r, end, (uintptr_t)to + r->new_bytes);
 	}
 	return to;
 }
