@@ -53,7 +53,8 @@ const struct pagesizes *plan_sizes(void)
 		quiet_enter(&q);
 		lock_take(&facts.lock);
 		if (!facts.sizes_read) {
-			if (pagesize_read("", &facts.sizes) != 0)
+			if (pagesize_read("", &facts.sizes) != 0 &&
+			    pagesize_probe(&facts.sizes) != 0)
 				facts.sizes.n = 0;
 			__atomic_store_n(&facts.sizes_read, true, __ATOMIC_RELEASE);
 		}
