@@ -7,7 +7,8 @@
  */
 #include "allocator/arena.h"
 
-#include <sched.h>
+#include <pthread.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -20,14 +21,20 @@
 #define ARENAS_MOST 1024
 #define ARENA_NONE 0u
 
-/* made[0] is the engine's arena 0; made[i] is 0 until arena i is needed. */
+/*
+ * made[0] is the engine's arena 0; made[i] is 0 until arena i is needed. threads[i]
+ * counts those that live: new ones go where the fewest are, so that threads that
+ * come and go share what is there already.
+ */
 static struct {
 	unsigned most;
-	unsigned next;			/* threads dealt so far */
 	unsigned n;
 	unsigned made[ARENAS_MOST];
+	unsigned threads[ARENAS_MOST];
 	size_t thread_mib[2];
 	extent_hooks_t *hooks;
+	pthread_key_t key;
+	bool has_key;
 } arenas;
 
 extern char **environ;
@@ -62,11 +69,18 @@ static unsigned cpus(void)
 	return n ? n : 1;
 }
 
+/* Its value is the arena's index, and 1. */
+static void thread_ends(void *value)
+{
+	__atomic_fetch_sub(&arenas.threads[(uintptr_t)value - 1], 1, __ATOMIC_RELAXED);
+}
+
 bool arena_start(void)
 {
 	size_t n = 2;
 
 	arenas.hooks = &extents_hooks;
+	arenas.has_key = pthread_key_create(&arenas.key, thread_ends) == 0;
 	if (je_mallctlnametomib("thread.arena", arenas.thread_mib, &n) != 0 ||
 	    je_mallctl("arena.0.extent_hooks", NULL, NULL, &arenas.hooks,
 		       sizeof(arenas.hooks)) != 0)
@@ -100,11 +114,29 @@ static unsigned make(unsigned i)
 	return made;
 }
 
+/* The first with the fewest threads; counted in. */
+static unsigned choose(void)
+{
+	unsigned best = 0, fewest = UINT32_MAX;
+
+	for (unsigned i = 0; i < arenas.most && fewest; i++) {
+		unsigned now = __atomic_load_n(&arenas.threads[i], __ATOMIC_RELAXED);
+
+		if (now < fewest) {
+			fewest = now;
+			best = i;
+		}
+	}
+	__atomic_fetch_add(&arenas.threads[best], 1, __ATOMIC_RELAXED);
+	return best;
+}
+
 void arena_bind_thread(void)
 {
-	unsigned i = __atomic_fetch_add(&arenas.next, 1, __ATOMIC_RELAXED) % arenas.most;
-	unsigned arena = __atomic_load_n(&arenas.made[i], __ATOMIC_ACQUIRE);
+	unsigned i = choose(), arena = __atomic_load_n(&arenas.made[i], __ATOMIC_ACQUIRE);
 
+	if (arenas.has_key)
+		pthread_setspecific(arenas.key, (void *)((uintptr_t)i + 1));
 	if (i == 0)
 		return;		/* where every thread begins */
 	if (arena == ARENA_NONE)
