@@ -35,6 +35,10 @@
 #include "core/facts/conf.h"
 #include "core/plan.h"
 
+#ifndef MAP_32BIT	/* x86 alone has it */
+#define MAP_32BIT 0
+#endif
+
 static long as_asked(const struct request *rq)
 {
 	return sys_mmap(rq->at, rq->bytes, rq->prot, rq->flags, rq->fd, rq->offset);
