@@ -76,6 +76,20 @@ static void thread_ends(void *value)
 	__atomic_fetch_sub(&arenas.threads[(uintptr_t)value - 1], 1, __ATOMIC_RELAXED);
 }
 
+/*
+ * The engine purges what is larger than this as soon as it is freed; its option
+ * oversize_threshold:0, which should turn that off, does not reach arenas.
+ */
+static void keep_large(unsigned arena)
+{
+	size_t mib[3], n = 3, most = SIZE_MAX / 4;
+
+	if (je_mallctlnametomib("arena.0.oversize_threshold", mib, &n) != 0)
+		return;
+	mib[1] = arena;
+	je_mallctlbymib(mib, n, NULL, NULL, &most, sizeof(most));
+}
+
 bool arena_start(void)
 {
 	size_t n = 2;
@@ -92,6 +106,7 @@ bool arena_start(void)
 	if (arenas.most > ARENAS_MOST)
 		arenas.most = ARENAS_MOST;
 	arenas.n = 1;
+	keep_large(0);
 	return true;
 }
 
@@ -108,6 +123,7 @@ static unsigned make(unsigned *slot)
 
 	if (je_mallctl("arenas.create", &made, &bytes, &arenas.hooks, sizeof(arenas.hooks)) != 0)
 		return 0;
+	keep_large(made);
 	if (!__atomic_compare_exchange_n(slot, &none, made, false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_ACQUIRE))
 		return none;
