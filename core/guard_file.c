@@ -116,10 +116,14 @@ static long refuse(size_t bytes, size_t page)
 static long map_proven(const struct request *rq, size_t bytes, size_t page)
 {
 	bool reserved = is_proven_by_reserving(rq, page);
-	struct turn t = reserved ? (struct turn){ .fd = -1 } : turn_take(TURN_ALONE, page);
-	struct file_state before = state_of(rq->fd);
-	long at = map_as_asked(rq);
+	struct turn t = { .fd = -1 };
+	struct file_state before;
+	long at;
 
+	if (!reserved)
+		t = turn_take(TURN_ALONE, page);
+	before = state_of(rq->fd);
+	at = map_as_asked(rq);
 	if (!sys_failed(at) && !reserved && prove(rq, (uintptr_t)at, bytes, page) != 0) {
 		sys_munmap((uintptr_t)at, bytes);
 		restore_file(rq, bytes, &before);
