@@ -97,7 +97,9 @@ int backing_prove(uintptr_t at, size_t bytes, bool read_only)
 
 static struct turn take(const struct backing *how, enum turn_kind kind)
 {
-	return how->turn_held ? (struct turn){ .fd = -1 } : turn_take(kind, how->page_bytes);
+	struct turn none = { .fd = -1 };
+
+	return how->turn_held ? none : turn_take(kind, how->page_bytes);
 }
 
 /* All or nothing: the turn is held throughout. */
