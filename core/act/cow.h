@@ -48,6 +48,12 @@ void cow_let_go(void);
  */
 bool cow_own(uintptr_t at, page_word word);
 
+/*
+ * The same for calls by which the kernel writes to [lo, hi), claimed: mlock() and
+ * MADV_POPULATE_WRITE break copy-on-write, and would wait for the claim.
+ */
+void cow_own_all(uintptr_t lo, uintptr_t hi);
+
 /* A huge run has been moved to [lo, hi): protects it there. */
 void cow_follow(uintptr_t lo, uintptr_t hi, page_word word);
 
