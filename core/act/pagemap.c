@@ -19,7 +19,6 @@
 #include "core/base/sys.h"
 
 #define LEAF_SPAN ((uintptr_t)GRANULE << PAGEMAP_LEAF_BITS)
-#define WORD_MARKS (WORD_CLAIMED | WORD_WAITED)
 
 page_word *pagemap_top[PAGEMAP_TOP_WORDS] __attribute__((visibility("hidden")));
 

@@ -46,6 +46,7 @@ typedef uint32_t page_word;
 #define WORD_PROT_MASK	0x00000070u	/* PROT_READ, _WRITE, _EXEC */
 #define WORD_CLAIMED	0x00000080u
 #define WORD_WAITED	0x00000100u
+#define WORD_MARKS	(WORD_CLAIMED | WORD_WAITED)	/* not what the page is */
 #define WORD_SIZE_SHIFT	9
 #define WORD_SIZE_MASK	0x00007e00u	/* log2 of the page's bytes */
 #define WORD_USE_SHIFT	15

@@ -38,7 +38,6 @@
 #include "core/base/mem.h"
 #include "core/base/sys.h"
 
-#define WORD_MARKS (WORD_CLAIMED | WORD_WAITED)
 
 static bool may_be_mended(page_word word)
 {
