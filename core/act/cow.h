@@ -43,8 +43,8 @@ void cow_let_go(void);
 
 /*
  * For who has claimed the huge page at @at and is about to write to it: true: it
- * is still huge, and may be written. False: it has been made small, its word is
- * set and its claim gone.
+ * is still huge, and may be written. False: it has been made small, and its word
+ * is set.
  */
 bool cow_own(uintptr_t at, page_word word);
 

@@ -167,8 +167,9 @@ uintptr_t pagemap_run(uintptr_t lo, uintptr_t hi, page_word *ret_word);
 int pagemap_prepare(uintptr_t lo, uintptr_t hi);
 
 /*
- * Sets the words of all granules in [lo, hi), both on granule lines, and drops
- * the caller's claims on them. Words must exist, unless @word is 0.
+ * Sets the words of all granules in [lo, hi), both on granule lines; a claim on
+ * them stays. (Dropped here, it could be another thread's by the time the caller
+ * drops what it has claimed.) Words must exist, unless @word is 0.
  */
 void pagemap_set(uintptr_t lo, uintptr_t hi, page_word word);
 
@@ -184,8 +185,8 @@ struct claim {
 struct claim pagemap_claim(uintptr_t lo, uintptr_t hi);
 
 /*
- * Drops the claims that pagemap_set() has not dropped yet. Must come before the
- * kernel unmaps any of the range: afterwards the words may be another thread's.
+ * Drops the claims and wakes who waits for them. Must come before the kernel unmaps
+ * any of the range: afterwards the words may be another thread's.
  */
 void pagemap_unclaim(const struct claim *c);
 
