@@ -26,7 +26,7 @@
 
 static uint32_t reclaimed_at;
 
-static __thread uintptr_t hollow_from __attribute__((tls_model("initial-exec")));
+static __thread size_t hollow_behind __attribute__((tls_model("initial-exec")));
 
 static uint32_t now_seconds(void)
 {
@@ -121,6 +121,12 @@ static void zero_piece(const struct piece *p)
 	}
 }
 
+static void count_piece(const struct piece *p, bool more)
+{
+	if (!p->unit->hollow)
+		unit_count_in_use(p->hi - p->lo, more);
+}
+
 /* Coming into use ------------------------------------------------------------------ */
 
 /* Counts a piece into a unit that is backed and open. */
@@ -150,18 +156,29 @@ static void leave_all(uintptr_t lo, uintptr_t hi)
 	}
 }
 
+void unit_hollow_behind(size_t bytes)
+{
+	hollow_behind = bytes;
+}
+
+/* The first unit of a piece from @lo on that is hollow as a whole. */
+static uintptr_t hollow_from(uintptr_t lo)
+{
+	return hollow_behind ? align_up(lo + hollow_behind, unit_bytes()) : UINTPTR_MAX;
+}
+
 /*
  * From @u on: locks the units that are closed, up to one that could be joined or
  * that another thread holds open meanwhile. Returns the end of the run.
  */
 static uintptr_t lock_closed(uintptr_t u, uintptr_t lo, uintptr_t hi, bool hollow)
 {
-	const uintptr_t from = hollow_from;
+	const uintptr_t from = hollow_from(lo);
 
 	for (; u < hi; u += unit_bytes()) {
 		struct piece p = piece_in(u, lo, hi);
 
-		if (from && hollow != (u >= from))
+		if (hollow != (u >= from))
 			break;
 		lock_take(&p.unit->lock);
 		if (!(__atomic_load_n(&p.unit->count, __ATOMIC_ACQUIRE) & COUNT_CLOSED)) {
@@ -190,7 +207,7 @@ static uintptr_t back_closed(uintptr_t u, uintptr_t lo, uintptr_t hi)
 {
 	while (u < hi) {
 		struct piece p = piece_in(u, lo, hi);
-		bool hollow = hollow_from && u >= hollow_from, ok;
+		bool hollow = u >= hollow_from(lo), ok;
 		uintptr_t to;
 
 		mark_used(&p, true);
@@ -240,18 +257,13 @@ bool unit_commit(uintptr_t lo, uintptr_t hi)
 			return false;
 		}
 	}
-	unit_count_in_use(hi - lo, true);
 	for (u = align_down(lo, unit_bytes()); u < hi; u += unit_bytes()) {
 		struct piece p = piece_in(u, lo, hi);
 
+		count_piece(&p, true);
 		zero_piece(&p);
 	}
 	return true;
-}
-
-void unit_hollow_from(uintptr_t bytes)
-{
-	hollow_from = bytes;
 }
 
 /* The caller's alone: closing it keeps out nobody but unit_reclaim(). */
@@ -305,11 +317,11 @@ void unit_decommit(uintptr_t lo, uintptr_t hi)
 {
 	uint32_t now = now_seconds(), last = __atomic_load_n(&reclaimed_at, __ATOMIC_RELAXED);
 
-	unit_count_in_use(hi - lo, false);
 	for (uintptr_t u = align_down(lo, unit_bytes()); u < hi; u += unit_bytes()) {
 		struct piece p = piece_in(u, lo, hi);
 
 		__atomic_store_n(&p.unit->left_at, now, __ATOMIC_RELAXED);
+		count_piece(&p, false);
 		leave(&p);
 	}
 	if (now - last >= 1 && __atomic_compare_exchange_n(&reclaimed_at, &last, now, false,

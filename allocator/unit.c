@@ -159,7 +159,24 @@ static void set_state(uintptr_t lo, uintptr_t hi, enum unit_state state, size_t 
 			memset(unit->written, 0, sizeof(unit->written));
 		unit->mapped_shift = page ? (uint8_t)log2_of(page) : 0;
 		unit->state = (uint8_t)state;
+		unit->hollow = false;
 	}
+}
+
+static void set_hollow(uintptr_t lo, uintptr_t hi)
+{
+	for (uintptr_t u = lo; u < hi; u += units.bytes)
+		unit_at(u)->hollow = true;
+}
+
+static void uncount(uintptr_t at, size_t bytes)
+{
+	const struct unit *unit = unit_at(at);
+
+	if (unit->state == UNIT_HUGE)
+		sub(&units.totals.huge, bytes);
+	else if (unit->state == UNIT_SMALL && !unit->hollow)
+		sub(&units.totals.small, bytes);
 }
 
 /* Backing ------------------------------------------------------------------------ */
@@ -259,9 +276,19 @@ static uintptr_t alike(uintptr_t from, uintptr_t hi)
 	uintptr_t to = from + units.bytes;
 
 	while (to < hi && unit_at(to)->state == first->state &&
-	       unit_at(to)->mapped_shift == first->mapped_shift)
+	       unit_at(to)->mapped_shift == first->mapped_shift &&
+	       unit_at(to)->hollow == first->hollow)
 		to += units.bytes;
 	return to;
+}
+
+static bool back_hollow(uintptr_t lo, uintptr_t hi, size_t page)
+{
+	if (!back_small(lo, hi, page, conf_get()->fallback == FALLBACK_THP))
+		return false;
+	uncount(lo, hi - lo);
+	set_hollow(lo, hi);
+	return true;
 }
 
 static bool back_all(uintptr_t lo, uintptr_t hi, size_t more, bool hollow)
@@ -275,7 +302,7 @@ static bool back_all(uintptr_t lo, uintptr_t hi, size_t more, bool hollow)
 			return false;
 		if (unit->state != UNIT_SPACE)
 			continue;
-		if (hollow ? !back_small(from, to, page, true) : !back_run(from, to, page, more)) {
+		if (hollow ? !back_hollow(from, to, page) : !back_run(from, to, page, more)) {
 			unit_give_back(lo, to);
 			return false;
 		}
@@ -304,9 +331,14 @@ void unit_make_huge(uintptr_t lo, uintptr_t hi)
 		return;
 	got = heap_replace_small(lo, hi - lo);
 	got = align_down(got, units.bytes);
+	for (uintptr_t u = lo; u < lo + got; u += units.bytes) {
+		if (unit_at(u)->hollow)
+			unit_count_in_use(units.bytes, true);
+		uncount(u, units.bytes);
+	}
 	set_state(lo, lo + got, UNIT_HUGE, 0);
 	add(&units.totals.huge, got);
-	sub(&units.totals.small, got);
+	note_peak();
 }
 
 void unit_give_back(uintptr_t lo, uintptr_t hi)
@@ -322,7 +354,7 @@ void unit_give_back(uintptr_t lo, uintptr_t hi)
 		err = heap_give_back(from, to - from, &page);
 		if (err == -ENOMEM && state == UNIT_SMALL)
 			continue;
-		sub(state == UNIT_HUGE ? &units.totals.huge : &units.totals.small, to - from);
+		uncount(from, to - from);
 		if (err == -ENOMEM) {
 			/* It is still there, and nobody's to take apart any more. */
 			set_state(from, to, UNIT_SMALL, 0);

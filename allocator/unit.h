@@ -17,7 +17,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of the heap now. In use is what the engine has; behind it lies huge + small. */
+/*
+ * Bytes of the heap now. In use is what the engine has, hollow parts apart; behind
+ * it lies huge + small.
+ */
 struct unit_totals {
 	uint64_t in_use;
 	uint64_t huge;
@@ -53,10 +56,10 @@ void unit_decommit(uintptr_t lo, uintptr_t hi);
 void unit_reclaim(unsigned seconds);
 
 /*
- * The thread's commits until the next call leave what lies at or behind @from to
- * small pages that take no memory before they are touched; 0: no more.
+ * Until the next call, what this thread commits behind the first @bytes of a piece
+ * is hollow: small pages that take no memory before they are touched. 0: no more.
  */
-void unit_hollow_from(uintptr_t bytes);
+void unit_hollow_behind(size_t bytes);
 
 /*
  * Whole units in [lo, hi), which is in use, the caller's alone and holds nothing

@@ -38,6 +38,7 @@ struct unit {
 	uint32_t left_at;	/* when something last went out of use, in seconds */
 	struct lock lock;
 	uint8_t state;
+	bool hollow;		/* small, and nobody asked for it: not counted */
 	uint8_t mapped_shift;	/* of UNIT_SPACE: log2 of the page size it is mapped for */
 };
 
