@@ -38,7 +38,6 @@
 #include "core/base/mem.h"
 #include "core/base/sys.h"
 
-#define WORD_MARKS (WORD_CLAIMED | WORD_WAITED)
 
 static bool may_be_mended(page_word word)
 {
@@ -144,8 +143,6 @@ static enum mended mend_claimed(uintptr_t at)
 		m = mend(page, word);
 		if (m == MENDED)
 			stats_rescued(1);
-		if (m == MENDED && mine)
-			pagemap_claim(page, page + word_page_bytes(word));
 	}
 	if (!mine)
 		pagemap_unclaim(&c);
