@@ -4,7 +4,10 @@
  *
  * Pitfalls.
  * 1. MADV_POPULATE_WRITE wants PROT_WRITE: memory that ends up read-only is protected last.
- * 2. A private mapping of a hugetlbfs file draws its copies from the mount, so
+ * 2. Nothing is reserved on a mount: one refused reservation on a mount with a
+ *    minimum breaks those of others (KERNEL.md 2.3, E). Shared pages of a file are
+ *    safe once they are there, reserved or not.
+ * 3. A private mapping of a hugetlbfs file draws its copies from the mount, so
  *    the mount's quota and minimum hold for it as for a shared one.
  */
 #include "core/act/backing.h"
@@ -55,8 +58,8 @@ static long map_huge(const struct backing *how, uintptr_t where, size_t bytes, i
 
 static long map_aside(const struct backing *how, size_t bytes, int prot)
 {
-	int flags = how->flags | (how->shared ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE) |
-		    (how->over ? MAP_FIXED : 0);
+	int flags = how->flags | (how->shared ? MAP_SHARED : MAP_PRIVATE) |
+		    (how->shared && !how->path ? 0 : MAP_NORESERVE) | (how->over ? MAP_FIXED : 0);
 
 	return map_huge(how, how->over, bytes, prot, flags);
 }
