@@ -20,6 +20,7 @@
 
 #include "core/act/backing.h"
 #include "core/act/pagemap.h"
+#include "core/act/rescue.h"
 #include "core/act/stats.h"
 #include "core/act/turn.h"
 #include "core/act/undo.h"
@@ -89,8 +90,10 @@ static int prove(const struct request *rq, uintptr_t at, size_t bytes, size_t pa
 
 	if (!backed || rq->prot == PROT_NONE)
 		return 0;
-	if (!is_private(rq) && !(rq->flags & MAP_NORESERVE) && plan_reservation_proves(page))
+	if (!is_private(rq) && !(rq->flags & MAP_NORESERVE) && plan_reservation_proves(page)) {
+		rescue_arm();
 		return 0;
+	}
 	t = turn_take(TURN_ALONE, page);
 	err = backing_prove(at, backed, page, read_only);
 	turn_drop(&t);

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "core/act/pagemap.h"
+#include "core/act/rescue.h"
 #include "core/act/stats.h"
 #include "core/base/align.h"
 #include "core/base/lock.h"
@@ -77,8 +78,10 @@ void attach_note(uintptr_t at, size_t bytes, int prot)
 	lock_take(&lists.lock);
 	err = blob_add(&lists.attached, &a, sizeof(a));
 	lock_drop(&lists.lock);
-	if (!err)
-		publish(&a);
+	if (err)
+		return;
+	rescue_arm();
+	publish(&a);
 }
 
 /* mremap() has moved it: the list knows the old place only. */

@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 
 #include "core/act/ledger.h"
+#include "core/act/rescue.h"
 #include "core/act/turn.h"
 #include "core/base/align.h"
 #include "core/base/mem.h"
@@ -235,7 +236,9 @@ static int make_once(const struct backing *how, size_t pages, size_t room_pages,
 
 	if (sys_failed(at))
 		return (int)at;
-	if (!how->lazy)
+	if (how->lazy)
+		rescue_arm();
+	else
 		have = populate(how, (uintptr_t)at, pages);
 	*ret_pages = have;
 	if (have == 0 || (have < pages && (how->whole || how->shared)))
