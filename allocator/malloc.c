@@ -38,8 +38,13 @@ HRESV_EXPORT void *malloc(size_t bytes)
 	return mode_is_fast() && bytes < LARGE_BYTES ? je_malloc(bytes) : malloc_slow(bytes);
 }
 
+#if __has_attribute(copy)	/* clang 14 hasn't, and doesn't warn without */
+#define AS(name) copy(name),
+#else
+#define AS(name)
+#endif
 extern __typeof(malloc) family_malloc
-	__attribute__((alias("malloc"), copy(malloc), visibility("hidden")));
+	__attribute__((AS(malloc) alias("malloc"), visibility("hidden")));
 
 SLOW static void *calloc_slow(size_t n, size_t each)
 {

@@ -16,6 +16,7 @@
 #include "core/act/backing.h"
 #include "core/act/cut.h"
 #include "core/act/place.h"
+#include "core/act/promote.h"
 #include "core/act/stats.h"
 #include "core/act/turn.h"
 #include "core/base/align.h"
@@ -109,8 +110,31 @@ static void make_huge_or_note(uintptr_t lo, uintptr_t hi, int prot, enum use use
 	if (conf_get()->fallback == FALLBACK_THP)
 		place_advise(from, to - from);
 	from = align_up(from, GRANULE);
-	if (from < to && pagemap_prepare(from, to) == 0)
-		pagemap_set(from, to, word_make(PAGE_SMALL, prot, mem_page_bytes(), use));
+	if (from >= to || pagemap_prepare(from, to) != 0)
+		return;
+	pagemap_set(from, to, word_make(PAGE_SMALL, prot, mem_page_bytes(), use));
+	promote_note(from, to);
+}
+
+/* A debugger can write where the program can't. */
+static bool is_untouched(uintptr_t lo, uintptr_t hi)
+{
+	unsigned char vec[GRANULE / 4096];
+
+	for (uintptr_t at = lo, end; at < hi; at = end) {
+		end = align_down(at, GRANULE) + GRANULE;
+		if (end > hi)
+			end = hi;
+
+		size_t n = (end - at) / mem_page_bytes();
+
+		if (sys_mincore(at, end - at, vec) != 0)
+			return false;
+		for (size_t i = 0; i < n; i++)
+			if (vec[i] & 1)
+				return false;
+	}
+	return true;
 }
 
 long commit_reserved(uintptr_t lo, uintptr_t hi, page_word word, int prot)
@@ -121,7 +145,8 @@ long commit_reserved(uintptr_t lo, uintptr_t hi, page_word word, int prot)
 	if (err || prot == PROT_NONE)
 		return err;
 	cut_forget_small(lo, hi);
-	if ((prot & (PROT_READ | PROT_WRITE)) == (PROT_READ | PROT_WRITE) && is_wanted())
+	if ((prot & (PROT_READ | PROT_WRITE)) == (PROT_READ | PROT_WRITE) && is_wanted() &&
+	    is_untouched(lo, hi))
 		make_huge_or_note(lo, hi, prot, USE_MMAP);
 	return 0;
 }

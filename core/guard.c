@@ -24,6 +24,7 @@
 
 #include "core/act/backing.h"
 #include "core/act/pagemap.h"
+#include "core/act/place.h"
 #include "core/act/stats.h"
 #include "core/act/undo.h"
 #include "core/base/align.h"
@@ -33,6 +34,10 @@
 #include "core/decide/eligible.h"
 #include "core/facts/conf.h"
 #include "core/plan.h"
+
+#ifndef MAP_32BIT	/* x86 alone has it */
+#define MAP_32BIT 0
+#endif
 
 static long as_asked(const struct request *rq)
 {
@@ -50,6 +55,11 @@ static bool is_shared(const struct request *rq)
 	       (rq->flags & MAP_TYPE) == MAP_SHARED_VALIDATE;
 }
 
+static bool has_type(const struct request *rq)
+{
+	return is_shared(rq) || (rq->flags & MAP_TYPE) == MAP_PRIVATE;
+}
+
 /* What the kernel refuses by itself, or rounds in a way of its own, it gets to see. */
 static bool is_odd(const struct request *rq, size_t page)
 {
@@ -58,73 +68,86 @@ static bool is_odd(const struct request *rq, size_t page)
 
 	for (size_t i = 0; i < sizes->n; i++)
 		known = known || sizes->bytes[i] == page;
-	return !known || rq->bytes == 0 || align_up_overflows(rq->bytes, page) ||
-	       (is_fixed(rq) && !is_aligned(rq->at, page)) ||
+	return !known || rq->bytes == 0 || rq->bytes >= (size_t)1 << 56 || !has_type(rq) ||
+	       (is_fixed(rq) && (!rq->at || !is_aligned(rq->at, page))) ||
 	       (rq->flags & (MAP_GROWSDOWN | MAP_32BIT));
 }
 
 /*
- * The place the program named, as a reservation of address space that the
- * finished mapping is moved over. A taken hint is no error; NOREPLACE is one.
+ * The place the program named. A free one is kept by a reservation of address
+ * space, before anything is built: what the kernel maps aside would otherwise
+ * come to lie in it. A taken hint is no error; for NOREPLACE it is one.
  */
-static long reserve_place(const struct request *rq, size_t bytes)
+struct spot {
+	uintptr_t to;		/* 0: wherever the kernel built it */
+	bool kept;		/* [to, to + bytes) is our reservation */
+};
+
+static int keep_spot(const struct request *rq, size_t bytes, size_t page, struct spot *ret_spot)
 {
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+	struct spot s = { .to = is_fixed(rq) ? rq->at : align_up(rq->at, page) };
+	long at;
 
-	return sys_mmap(rq->at, bytes, PROT_NONE, flags, -1, 0);
-}
-
-static long move_to(const struct request *rq, uintptr_t aside, size_t bytes, size_t page)
-{
-	uintptr_t to = is_fixed(rq) ? rq->at : align_up(rq->at, page);
-	struct request place = { .at = to };
-	long err;
-
-	if (!to)
-		return (long)aside;
-	if ((rq->flags & MAP_FIXED_NOREPLACE) || !is_fixed(rq)) {
-		err = reserve_place(&place, bytes);
-		if (sys_failed(err) && !is_fixed(rq))
-			return (long)aside;
-		if (!sys_failed(err) && (uintptr_t)err != to) {
-			/* Linux before 4.17 takes the flag for a hint. */
-			sys_munmap((uintptr_t)err, bytes);
-			err = -EEXIST;
-		}
-		if (sys_failed(err))
-			return err;
+	*ret_spot = s;
+	if (!s.to)
+		return 0;
+	at = sys_mmap(s.to, bytes, PROT_NONE, flags, -1, 0);
+	if (!sys_failed(at) && (uintptr_t)at != s.to) {
+		/* Linux before 4.17 takes the flag for a hint. */
+		sys_munmap((uintptr_t)at, bytes);
+		at = -EEXIST;
 	}
-	return sys_mremap(aside, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+	s.kept = !sys_failed(at);
+	if (!s.kept && (rq->flags & MAP_FIXED_NOREPLACE))
+		return (int)at;
+	if (!s.kept && !is_fixed(rq))
+		s.to = 0;
+	*ret_spot = s;
+	return 0;
 }
 
-static long settle(const struct request *rq, uintptr_t aside, size_t bytes, size_t page)
+static void leave_spot(const struct spot *s, size_t bytes)
+{
+	if (s->kept)
+		sys_munmap(s->to, bytes);
+}
+
+static void publish(const struct request *rq, uintptr_t at, size_t bytes, size_t page)
+{
+	if (pagemap_prepare(at, at + bytes) != 0)
+		return;
+	pagemap_set(at, at + bytes,
+		    word_make(PAGE_GUARDED, rq->prot, page, USE_MMAP) | WORD_HELD |
+			    (is_shared(rq) ? WORD_SHARED : 0));
+	stats_hold(bytes);
+}
+
+static long settle(const struct request *rq, const struct spot *s, uintptr_t aside, size_t bytes,
+		   size_t page)
 {
 	struct way w = { 0 };
-	bool over = (rq->flags & MAP_FIXED) && !(rq->flags & MAP_FIXED_NOREPLACE) &&
-		    pagemap_any(rq->at, rq->at + bytes);
 	long at = 0;
 
-	if (over)
-		at = undo_clear_way(rq->at, rq->at + bytes, REASON_DEMOTED_MUNMAP, &w);
+	if (s->to && !s->kept && pagemap_any(s->to, s->to + bytes))
+		at = undo_clear_way(s->to, s->to + bytes, REASON_DEMOTED_MUNMAP, &w);
 	if (!sys_failed(at))
-		at = move_to(rq, aside, bytes, page);
-	if (!sys_failed(at) && pagemap_prepare((uintptr_t)at, (uintptr_t)at + bytes) == 0)
-		pagemap_set((uintptr_t)at, (uintptr_t)at + bytes,
-			    word_make(PAGE_GUARDED, rq->prot, page, USE_MMAP));
+		at = s->to ? place_over(&aside, bytes, page, s->to) : (long)aside;
 	if (sys_failed(at)) {
 		sys_munmap(aside, bytes);
+		leave_spot(s, bytes);
 		undo_restore(&w);
-	} else {
-		undo_done(&w);
+		return at;
 	}
+	undo_done(&w);
+	publish(rq, (uintptr_t)at, bytes, page);
 	return at;
 }
 
-static enum reason refused_by(const struct request *rq, size_t bytes, size_t page)
+static enum reason refused_by(size_t bytes, size_t page)
 {
 	const struct conf *conf = conf_get();
 
-	(void)rq;
 	if (plan_charged_to_memory())
 		return REASON_MEMCG;
 	if (budget_own_pages(conf->limit, stats_held(), page) < bytes / page)
@@ -134,22 +157,42 @@ static enum reason refused_by(const struct request *rq, size_t bytes, size_t pag
 	return REASON_NONE;
 }
 
+/* Over memory of ours, whose words go with it. */
+static long small_over(const struct request *rq, size_t bytes, int flags)
+{
+	struct way w;
+	long at = undo_clear_way(rq->at, rq->at + bytes, REASON_DEMOTED_MUNMAP, &w);
+
+	if (at)
+		return at;
+	at = sys_mmap(rq->at, bytes, rq->prot, flags, -1, 0);
+	undo_done(&w);
+	return at;
+}
+
 static long small_instead(const struct request *rq, size_t bytes, size_t page)
 {
 	int flags = rq->flags & ~(MAP_HUGETLB | MAP_HUGE_MASK << MAP_HUGE_SHIFT);
+	uintptr_t base;
 	long at;
 
-	if (rq->at || is_fixed(rq))
-		return sys_mmap(rq->at, bytes, rq->prot, flags, -1, 0);
-	at = sys_mmap(0, bytes + page, rq->prot, flags, -1, 0);
+	if ((rq->flags & MAP_FIXED) && pagemap_any(rq->at, rq->at + bytes))
+		return small_over(rq, bytes, flags);
+	if (rq->at || is_fixed(rq)) {
+		at = sys_mmap(align_up(rq->at, page), bytes, rq->prot, flags, -1, 0);
+		if (is_fixed(rq) || sys_failed(at) || is_aligned((uintptr_t)at, page))
+			return at;
+		sys_munmap((uintptr_t)at, bytes);
+	}
+	at = sys_mmap(0, bytes + page, rq->prot, flags & ~MAP_POPULATE, -1, 0);
 	if (sys_failed(at))
 		return at;
-
-	uintptr_t base = align_up((uintptr_t)at, page);
-
+	base = align_up((uintptr_t)at, page);
 	if (base > (uintptr_t)at)
 		sys_munmap((uintptr_t)at, base - (uintptr_t)at);
 	sys_munmap(base + bytes, (uintptr_t)at + page - base);
+	if (flags & MAP_POPULATE)
+		backing_prove(base, bytes, mem_page_bytes(), !(rq->prot & PROT_WRITE));
 	return (long)base;
 }
 
@@ -172,22 +215,26 @@ static long map_proven(const struct request *rq, size_t page)
 		.flags = rq->flags & MAP_LOCKED,
 		.shared = is_shared(rq),
 		.whole = true,
+		.may_breathe = true,
 	};
-	enum reason why = refused_by(rq, bytes, page);
+	enum reason why = refused_by(bytes, page);
+	struct spot spot;
 	uintptr_t aside;
 	long at;
+	int err;
 
 	if (why != REASON_NONE)
 		return refuse(rq, bytes, page, why);
-	how.lazy = how.shared && plan_reservation_proves(page);
-
-	int err = backing_make(&how, bytes / page, 0, &aside, &got);
-
-	if (err == -ENOMEM)
-		return refuse(rq, bytes, page, plan_blame(page, NULL));
+	err = keep_spot(rq, bytes, page, &spot);
 	if (err)
 		return err;
-	at = settle(rq, aside, bytes, page);
+	how.lazy = how.shared && !(rq->flags & MAP_POPULATE) && plan_reservation_proves(page);
+	err = backing_make(&how, bytes / page, 0, &aside, &got);
+	if (err) {
+		leave_spot(&spot, bytes);
+		return err == -ENOMEM ? refuse(rq, bytes, page, plan_blame(page, NULL)) : err;
+	}
+	at = settle(rq, &spot, aside, bytes, page);
 	if (!sys_failed(at)) {
 		stats_guarded(bytes, REASON_NONE);
 		stats_tell("own huge mmap", bytes, bytes, REASON_NONE, NULL);

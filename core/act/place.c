@@ -11,8 +11,8 @@
  * the huge parts are built aside, proven, and each moved over it whole.
  *
  * Pitfalls.
- * 1. mremap() of huge mappings came with Linux 5.16; before, the assembled way
- *    ends in EINVAL and the range stays small.
+ * 1. mremap() of huge mappings came with Linux 5.16 and is EINVAL before; then
+ *    the pages are built again in place, over the small mapping.
  * 2. mremap() to a fixed place unmaps that place first. When it then fails (no
  *    memory for a mapping record), there is a hole: mend_hole() fills it
  *    without harming whoever may have moved in.
@@ -38,6 +38,47 @@ void place_advise(uintptr_t at, size_t bytes)
 static long move_over(uintptr_t from, size_t bytes, uintptr_t to)
 {
 	return sys_mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+}
+
+/*
+ * mremap() refuses to move a mapping onto itself: first to a place that is clear
+ * of the range. Of three times the room, one side of it is always long enough.
+ */
+static long step_clear(uintptr_t aside, size_t bytes, size_t page, uintptr_t to)
+{
+	const size_t room = 3 * bytes + 2 * page;
+	long at = sys_mmap(0, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uintptr_t lo = (uintptr_t)at, hi = lo + room, clear;
+	long moved = -ENOMEM;
+
+	if (sys_failed(at))
+		return at;
+	clear = align_up(lo, page);
+	if (clear < to + bytes && to < clear + bytes)
+		clear = align_up(to + bytes, page);
+	if (clear + bytes <= hi)
+		moved = move_over(aside, bytes, clear);
+	if (sys_failed(moved)) {
+		sys_munmap(lo, room);
+		return moved;
+	}
+	if (clear > lo)
+		sys_munmap(lo, clear - lo);
+	if (hi > clear + bytes)
+		sys_munmap(clear + bytes, hi - clear - bytes);
+	return moved;
+}
+
+long place_over(uintptr_t *aside, size_t bytes, size_t page_bytes, uintptr_t to)
+{
+	if (*aside < to + bytes && to < *aside + bytes) {
+		long clear = step_clear(*aside, bytes, page_bytes, to);
+
+		if (sys_failed(clear))
+			return clear;
+		*aside = (uintptr_t)clear;
+	}
+	return move_over(*aside, bytes, to);
 }
 
 static void mend_hole(const struct request *rq, uintptr_t at, size_t bytes)
@@ -141,6 +182,23 @@ int place_small(const struct request *rq, size_t unit, struct placed *ret_placed
 	return 0;
 }
 
+/*
+ * Linux before 5.16 does not move huge mappings: build in place. Nobody knows
+ * this memory yet, so what a shortage destroys is only made again, small.
+ */
+static size_t build_over(const struct request *rq, const struct rung *r, uintptr_t at, size_t pages)
+{
+	struct backing how = r->how;
+	size_t got = 0;
+
+	how.over = at;
+	if (backing_make(&how, pages, 0, &at, &got) != 0)
+		got = 0;
+	if (got < pages)
+		mend_hole(rq, at + got * how.page_bytes, (pages - got) * how.page_bytes);
+	return got;
+}
+
 /* Fills [at, end) with one rung's pages; returns how far it came. */
 static uintptr_t fill(const struct request *rq, const struct rung *r, uintptr_t at, uintptr_t end,
 		      struct placed *p)
@@ -155,9 +213,16 @@ static uintptr_t fill(const struct request *rq, const struct rung *r, uintptr_t 
 		p->cut_short = true;
 		return at;
 	}
-	if (sys_failed(move_over(aside, got * page, from))) {
+	long moved = move_over(aside, got * page, from);
+
+	if (sys_failed(moved))
 		sys_munmap(aside, got * page);
+	if (moved == -EINVAL)
+		got = build_over(rq, r, from, got);
+	else if (sys_failed(moved))
 		mend_hole(rq, from, got * page);
+	if (got == 0 || (sys_failed(moved) && moved != -EINVAL)) {
+		p->cut_short = true;
 		return at;
 	}
 	add_part(p, from, got, page);
@@ -184,7 +249,7 @@ static int place_assembled(const struct request *rq, const struct rung *rungs, s
 		return -ENOMEM;
 	}
 	if (rq->flags & MAP_POPULATE)
-		backing_prove(p.at, bytes, false);
+		backing_prove(p.at, bytes, mem_page_bytes(), false);
 	*ret = p;
 	return 0;
 }

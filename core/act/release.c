@@ -17,6 +17,8 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "core/act/cow.h"
+#include "core/act/promote.h"
 #include "core/act/stats.h"
 #include "core/act/writers.h"
 #include "core/base/align.h"
@@ -48,9 +50,13 @@ static int swap_out(uintptr_t lo, uintptr_t hi, page_word word)
 		sys_madvise(lo, hi - lo, MADV_DONTFORK);
 	if (word & WORD_NODUMP)
 		sys_madvise(lo, hi - lo, MADV_DONTDUMP);
+	if (word & WORD_LOCKED)
+		sys_mlock2(lo, hi - lo, MLOCK_ONFAULT);
 	stats_release(hi - lo);
-	pagemap_set(lo, hi, plain ? word_make(PAGE_SMALL, word_prot(word), mem_page_bytes(),
-					      word_use(word)) : 0);
+	pagemap_set(lo, hi, word_make(plain ? PAGE_SMALL : PAGE_SPLIT, plain ? word_prot(word) : 0,
+				      mem_page_bytes(), word_use(word)));
+	if (plain)
+		promote_note(lo, hi);
 	return 0;
 }
 
@@ -101,9 +107,10 @@ static void swap_out_if_empty(uintptr_t at, page_word word)
 
 static int release_part(uintptr_t lo, uintptr_t hi, page_word word)
 {
+	bool huge = cow_own(align_down(lo, word_page_bytes(word)), word);
 	int err = zero(lo, hi, word);
 
-	if (!err)
+	if (!err && huge)
 		swap_out_if_empty(align_down(lo, word_page_bytes(word)), word);
 	return err;
 }

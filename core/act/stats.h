@@ -27,7 +27,7 @@ struct stats {
 	uint64_t guarded_refused;	/* of them, answered ENOMEM or with small pages */
 	uint64_t guarded_bytes;		/* of them, proven */
 	uint64_t guarded_why[REASON_N];	/* refused bytes by reason */
-	uint64_t huge_now;		/* bytes of our huge pages, guarded ones apart */
+	uint64_t huge_now;		/* bytes of huge pages, as HUGETLB_LIMIT counts them */
 	uint64_t huge_peak;
 	uint64_t demoted;		/* pages */
 	uint64_t promoted;		/* pages */

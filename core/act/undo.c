@@ -9,8 +9,11 @@
 #include "core/act/undo.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 
 #include "core/act/cut.h"
+#include "core/act/dead.h"
+#include "core/act/demote.h"
 #include "core/act/pagemap.h"
 #include "core/act/stats.h"
 #include "core/base/align.h"
@@ -21,30 +24,52 @@ struct run {
 	page_word word;
 };
 
-/* A page that can't be split stays as it is, and so does what we were to take of it. */
-static int split_ends(struct way *w, enum reason why)
+/*
+ * A page that can't be split stays as it is, and so does what we were to take of
+ * it; when the program has by now unmapped all of it, it goes as a whole.
+ */
+static int split_low(struct way *w, enum reason why)
 {
-	const uintptr_t lo = w->lo, hi = w->hi;
-	int err = cut_at(lo, lo, hi, why);
+	int err = cut_at(w->lo, w->lo, w->hi, why);
+	uintptr_t at = cut_page_across(w->lo), end;
 
-	if (err == -EBUSY) {
-		uintptr_t at = cut_page_across(lo);
-
-		w->lo = at + word_page_bytes(pagemap_get(at));
-	} else if (err) {
+	if (err != -EBUSY)
 		return err;
+	end = at + word_page_bytes(pagemap_get(at));
+	if (dead_note(at, end - at, w->lo, w->hi < end ? w->hi : end)) {
+		w->lo = at;
+		w->hi = w->hi > end ? w->hi : end;
+	} else {
+		w->lo = end;
 	}
-	err = cut_at(hi, lo, hi, why);
-	if (err == -EBUSY) {
-		w->hi = cut_page_across(hi);
-		err = 0;
-	}
-	return err;
+	return 0;
 }
 
+static int split_high(struct way *w, enum reason why)
+{
+	int err = cut_at(w->hi, w->lo, w->hi, why);
+	uintptr_t at = cut_page_across(w->hi), end;
+
+	if (err != -EBUSY)
+		return err;
+	end = at + word_page_bytes(pagemap_get(at));
+	w->hi = dead_note(at, end - at, at, w->hi) ? end : at;
+	return 0;
+}
+
+static int split_ends(struct way *w, enum reason why)
+{
+	int err = split_low(w, why);
+
+	return err || w->lo >= w->hi ? err : split_high(w, why);
+}
+
+/* Segments are held from shmget() to IPC_RMID, however often they are attached. */
 static void count_back(const struct run *r, int sign)
 {
-	if (!word_is_huge_ours(r->word))
+	enum page_kind kind = word_kind(r->word);
+
+	if (kind != PAGE_PRIVATE && kind != PAGE_SHARED && !(r->word & WORD_HELD))
 		return;
 	if (sign < 0)
 		stats_release(r->hi - r->lo);
@@ -52,7 +77,37 @@ static void count_back(const struct run *r, int sign)
 		stats_hold(r->hi - r->lo);
 }
 
-/* Words of whole granules inside are taken back; cut granules are nobody's now. */
+/*
+ * Pages of shared memory live in an object that outlives a part of its mapping.
+ * Where nobody else can have it mapped, they return to the pool at once.
+ */
+static void free_shared(const struct way *w)
+{
+	for (size_t i = 0; i < w->was.bytes / sizeof(struct run); i++) {
+		const struct run *r = (const struct run *)w->was.at + i;
+
+		if (word_kind(r->word) == PAGE_SHARED && demote_shared_is_ours())
+			sys_madvise(r->lo, r->hi - r->lo, MADV_REMOVE);
+	}
+}
+
+/* [*lo, *hi) without the granules that @w only cuts: false, and *hi as it was, when nothing is left. */
+static bool narrow(const struct way *w, uintptr_t *lo, uintptr_t *hi)
+{
+	uintptr_t from = *lo < w->lo ? *lo + GRANULE : *lo;
+	uintptr_t to = *hi > w->hi ? *hi - GRANULE : *hi;
+
+	if (from >= to)
+		return false;
+	*lo = from;
+	*hi = to;
+	return true;
+}
+
+/*
+ * Words of whole granules inside are taken back, and those of granules that are
+ * cut, but for PAGE_SPLIT: what is left of such a granule is still several mappings.
+ */
 static int take_back(struct way *w)
 {
 	uintptr_t from = align_down(w->lo, GRANULE), to = align_up(w->hi, GRANULE);
@@ -61,6 +116,8 @@ static int take_back(struct way *w)
 	for (uintptr_t lo = from, hi; lo < to; lo = hi) {
 		hi = pagemap_run(lo, to, &word);
 		hi = hi < to ? align_down(hi, GRANULE) : to;
+		if (word_kind(word) == PAGE_SPLIT && !narrow(w, &lo, &hi))
+			continue;
 
 		struct run r = { lo, hi, word };
 		int err = word ? blob_add(&w->was, &r, sizeof(r)) : 0;
@@ -122,6 +179,8 @@ long undo_unmap(uintptr_t lo, uintptr_t hi, size_t bytes)
 		return err;
 	if (w.lo >= w.hi)
 		return 0;
+	free_shared(&w);
+	dead_forget(w.lo, w.hi);
 	err = sys_munmap(w.lo, w.hi - w.lo);
 	if (err)
 		undo_restore(&w);

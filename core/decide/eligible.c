@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* eligible.c - the table of DESIGN.md section 4 as code */
+/* eligible.c - what is rerouted, guarded, or left alone */
 #include "core/decide/eligible.h"
 
 #include <linux/mman.h>
@@ -14,6 +14,9 @@
 #define FLAGS_KNOWN \
 	(MAP_TYPE | MAP_ANONYMOUS | MAP_POPULATE | MAP_LOCKED | MAP_NONBLOCK | MAP_FIXED | \
 	 MAP_FIXED_NOREPLACE | MAP_DENYWRITE | MAP_EXECUTABLE)
+
+/* No machine has so much address space; sums with it would wrap. */
+#define BYTES_ABSURD ((size_t)1 << 56)
 
 static enum verdict pass(enum reason why, enum reason *ret_why)
 {
@@ -42,6 +45,8 @@ enum verdict eligible(const struct request *rq, const struct conf *conf, size_t 
 		return pass(REASON_FILTERED, ret_why);
 	if (page_bytes == 0)
 		return pass(REASON_POOL_SHORT, ret_why);
+	if (rq->bytes >= BYTES_ABSURD)
+		return pass(REASON_NONE, ret_why);
 	if (rq->bytes < page_bytes || rq->bytes < least)
 		return pass(REASON_TOO_SMALL, ret_why);
 	if (rq->flags & (MAP_STACK | MAP_GROWSDOWN))

@@ -20,6 +20,7 @@
 
 #include "tests/harness/harness.h"
 #include "tests/harness/pool.h"
+#include "tests/harness/program.h"
 #include "tests/harness/undo.h"
 #include "tests/harness/verdict.h"
 
@@ -243,6 +244,8 @@ int main(int argc, char **argv)
 	int status;
 	pid_t middle;
 
+	if (program_main(&status))
+		return status;
 	if (argc > 1 && !strcmp(argv[1], "--list")) {
 		for (const struct harness_test *t = tests; t; t = t->next)
 			puts(t->name);
