@@ -4,7 +4,7 @@
 #
 # One makefile, not recursive except to start over after set-up. Sources are found
 # by directory, so a new .c file needs no line here; what a directory is for is
-# DESIGN.md section 3. configure (made from configure.ac when it is missing) probes
+# docs/ARCHITECTURE.md 2. configure (made from configure.ac when it is missing) probes
 # the system and writes config.mk and config.h; a missing config.mk makes itself.
 
 srcdir  ?= .
@@ -114,17 +114,22 @@ $(CORE_A): $(CORE_OBJ)
 	@mkdir -p $(@D)
 	$(call say,AR,$@) rm -f $@ && $(AR) rcsD $@ $(CORE_OBJ)
 
-# $(1) soname, $(2) version script, $(3) objects and archives
+comma := ,
+
+# $(1) soname, $(2) version script, $(3) objects and archives. Bound symbolically:
+# what calls mmap or free in here means ours, whoever else defines it.
 define link_shared
 @mkdir -p $(@D)
 $(call say,LD,$@) $(CC) -shared -pthread $(CFLAGS) -o $@ -Wl,-soname,$(1) \
-	-Wl,--version-script=$(srcdir)/$(2) -Wl,-z,defs $(LINK_FLAGS) $(3)
+	-Wl,--version-script=$(srcdir)/$(2) -Wl,-z,defs -Wl,-Bsymbolic-functions $(LINK_FLAGS) $(3)
 endef
 
+# initfirst: fork handlers run in the order they were registered, and ours must be
+# the innermost (preload/fork.c).
 $(BUILD)/libhresv.so: $(CORE_OBJ) $(PRELOAD_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) \
 		$(srcdir)/preload/libhresv.map
 $(BUILD)/libhresv.so:
-	$(call link_shared,libhresv.so.0,preload/libhresv.map,$(filter %.o,$^) $(if $(ALLOCATOR_OBJ),$(JEMALLOC)))
+	$(call link_shared,libhresv.so.0,preload/libhresv.map,-Wl$(comma)-z$(comma)initfirst $(filter %.o,$^) $(if $(ALLOCATOR_OBJ),$(JEMALLOC)))
 
 $(BUILD)/libhresv-malloc.so: $(CORE_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) \
 		$(srcdir)/allocator/libhresv-malloc.map
@@ -150,8 +155,10 @@ $(BUILD)/hresv: $(TOOLS_OBJ) $(CORE_A)
 
 # Debian's archive defines malloc and its family, and has one C++ member. Ours are
 # the only malloc: jemalloc's public names get the prefix je_, as its private ones
-# have; so do the libm functions its profiler (off) would draw libm in for. So the
-# allocator has to define je_exp, je_log and je_round.
+# have. So do the functions of libm that its profiler (off) would draw libm in for,
+# and the calls that must not come round to our own mmap; allocator/engine.c defines
+# these. Its constructor goes: it is started when it is first needed.
+JEMALLOC_NEEDS := exp log round mmap munmap madvise mprotect
 ifneq ($(JEMALLOC_ARCHIVE),)
 JEMALLOC := $(BUILD)/jemalloc/libjemalloc.a
 $(MALLOC_SO) $(MALLOC_A) $(if $(ALLOCATOR_OBJ),$(HRESV_SO)): $(JEMALLOC)
@@ -165,8 +172,9 @@ $(BUILD)/jemalloc/libjemalloc.a: $(JEMALLOC_ARCHIVE) config.mk
 	$(AR) dD $@.new jemalloc_cpp.pic.o && \
 	{ $(NM) -g --defined-only $@.new | \
 		awk 'NF == 3 && $$3 !~ /^(je_|DW\.|_Z)/ { print $$3, "je_" $$3 }'; \
-	  for f in exp log round; do echo "$$f je_$$f"; done; } >$@.names && \
-	$(OBJCOPY) --redefine-syms=$@.names $@.new && mv $@.new $@
+	  for f in $(JEMALLOC_NEEDS); do echo "$$f je_$$f"; done; } >$@.names && \
+	$(OBJCOPY) --redefine-syms=$@.names --remove-section=.init_array \
+		--remove-section=.rela.init_array $@.new && mv $@.new $@
 
 ## Tests -----------------------------------------------------------------------------
 

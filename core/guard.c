@@ -35,6 +35,10 @@
 #include "core/facts/conf.h"
 #include "core/plan.h"
 
+#ifndef MAP_32BIT	/* x86 alone has it */
+#define MAP_32BIT 0
+#endif
+
 static long as_asked(const struct request *rq)
 {
 	return sys_mmap(rq->at, rq->bytes, rq->prot, rq->flags, rq->fd, rq->offset);
@@ -114,7 +118,8 @@ static void publish(const struct request *rq, uintptr_t at, size_t bytes, size_t
 	if (pagemap_prepare(at, at + bytes) != 0)
 		return;
 	pagemap_set(at, at + bytes,
-		    word_make(PAGE_GUARDED, rq->prot, page, USE_MMAP) | WORD_HELD);
+		    word_make(PAGE_GUARDED, rq->prot, page, USE_MMAP) | WORD_HELD |
+			    (is_shared(rq) ? WORD_SHARED : 0));
 	stats_hold(bytes);
 }
 
@@ -187,7 +192,7 @@ static long small_instead(const struct request *rq, size_t bytes, size_t page)
 		sys_munmap((uintptr_t)at, base - (uintptr_t)at);
 	sys_munmap(base + bytes, (uintptr_t)at + page - base);
 	if (flags & MAP_POPULATE)
-		backing_prove(base, bytes, !(rq->prot & PROT_WRITE));
+		backing_prove(base, bytes, mem_page_bytes(), !(rq->prot & PROT_WRITE));
 	return (long)base;
 }
 
@@ -210,6 +215,7 @@ static long map_proven(const struct request *rq, size_t page)
 		.flags = rq->flags & MAP_LOCKED,
 		.shared = is_shared(rq),
 		.whole = true,
+		.may_breathe = true,
 	};
 	enum reason why = refused_by(bytes, page);
 	struct spot spot;

@@ -93,9 +93,8 @@ static bool is_proven_by_reserving(const struct request *rq, size_t page)
 static int prove(const struct request *rq, uintptr_t at, size_t bytes, size_t page)
 {
 	size_t backed = backed_bytes(rq, bytes, page);
-	int err = backed ? backing_prove(at, backed, !(rq->prot & PROT_WRITE)) : 0;
 
-	return err == -ENOSYS ? 0 : err;
+	return backed ? backing_prove(at, backed, page, !(rq->prot & PROT_WRITE)) : 0;
 }
 
 static long map_as_asked(const struct request *rq)
@@ -137,7 +136,8 @@ static void publish(const struct request *rq, uintptr_t at, size_t bytes, size_t
 {
 	stats_guarded(bytes, REASON_NONE);
 	if (pagemap_prepare(at, at + bytes) == 0)
-		pagemap_set(at, at + bytes, word_make(PAGE_GUARDED, rq->prot, page, USE_MMAP));
+		pagemap_set(at, at + bytes, word_make(PAGE_GUARDED, rq->prot, page, USE_MMAP) |
+						    (is_private(rq) ? 0 : WORD_SHARED | WORD_FILE));
 }
 
 /* MAP_FIXED: aside first, then over what is there, which may be memory of ours. */

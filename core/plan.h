@@ -50,8 +50,26 @@ enum reason plan_blame(size_t page_bytes, const char *path);
 /* How many pages @page_bytes this process could take, with the pool and every limit read now. */
 struct budget plan_budget(size_t page_bytes, const char *path);
 
+/*
+ * Pages that are free, reserved by nobody, and within every limit seen above us:
+ * what may be promised to a child (ledger.h). 0 where that can't be known.
+ */
+uint64_t plan_spare(size_t page_bytes);
+
+/* fork: nobody is half way through a change; in the child, nobody holds the lock. */
+void plan_freeze(void);
+void plan_thaw(void);
+void plan_renew(void);
+
 /* Huge pages would be charged to a memory limit above us (R11): take none. */
 bool plan_charged_to_memory(void);
+
+/*
+ * The kernel merges neighbouring small mappings, huge ones never: a program with
+ * very many blocks could run out of mappings (vm.max_map_count) because of us.
+ * True while more than half of them are used; counted once in a while.
+ */
+bool plan_mappings_short(void);
 
 /* The configured hugetlbfs directory for @page_bytes, NULL: none, use MAP_HUGETLB. */
 const char *plan_path(size_t page_bytes);

@@ -10,6 +10,7 @@
 
 #include "core/act/pagemap.h"
 #include "core/act/place.h"
+#include "core/act/promote.h"
 #include "core/act/stats.h"
 #include "core/act/turn.h"
 #include "core/act/undo.h"
@@ -18,9 +19,13 @@
 #include "core/base/mem.h"
 #include "core/base/sys.h"
 #include "core/decide/eligible.h"
+#include "core/commit.h"
 #include "core/facts/conf.h"
 #include "core/guard.h"
 #include "core/plan.h"
+
+/* Most that one call promotes; time ends it earlier. */
+#define PROMOTE_MOST (16 * GRANULE)
 
 bool route_concerns(uintptr_t at, size_t bytes)
 {
@@ -48,6 +53,7 @@ static struct backing backing_like(const struct request *rq, const struct conf *
 		.shared = (rq->flags & MAP_TYPE) == MAP_SHARED,
 		.whole = conf->fallback == FALLBACK_FAIL,
 		.turn_held = conf->keep_free != 0,
+		.may_breathe = conf->keep_free == 0,
 	};
 }
 
@@ -65,9 +71,10 @@ static void publish_small(const struct request *rq, uintptr_t lo, uintptr_t hi)
 {
 	uintptr_t from = align_up(lo, GRANULE), to = align_down(hi, GRANULE);
 
-	if (from >= to || (rq->flags & MAP_TYPE) != MAP_PRIVATE)
+	if (from >= to || (rq->flags & MAP_TYPE) != MAP_PRIVATE || (rq->flags & MAP_LOCKED))
 		return;
 	pagemap_set(from, to, word_make(PAGE_SMALL, rq->prot, mem_page_bytes(), rq->use));
+	promote_note(from, to);
 }
 
 static int publish(const struct request *rq, const struct placed *p)
@@ -83,7 +90,8 @@ static int publish(const struct request *rq, const struct placed *p)
 
 		publish_small(rq, at, part->at);
 		pagemap_set(part->at, part->at + part->bytes,
-			    word_make(kind, rq->prot, part->page_bytes, rq->use));
+			    word_make(kind, rq->prot, part->page_bytes, rq->use) |
+				    (rq->flags & MAP_LOCKED ? WORD_LOCKED : 0));
 		at = part->at + part->bytes;
 	}
 	publish_small(rq, at, p->at + p->bytes);
@@ -217,11 +225,41 @@ static long reroute(const struct request *rq, const struct conf *conf)
 	return map_small(rq, conf);
 }
 
+static bool is_reservation(const struct request *rq)
+{
+	return rq->prot == PROT_NONE && (rq->flags & MAP_ANONYMOUS) &&
+	       (rq->flags & MAP_TYPE) == MAP_PRIVATE && !(rq->flags & MAP_GROWSDOWN);
+}
+
+/* Small memory from earlier that could be huge by now, within a budget of stall. */
+static void promote_earlier(const struct conf *conf)
+{
+	struct backing like = { .turn_held = conf->keep_free != 0 };
+	struct turn t = { .fd = -1 };
+	struct plan plan;
+
+	if (!conf->promote || !promote_is_due())
+		return;
+	if (like.turn_held)
+		t = turn_take(TURN_ALONE, plan_page_bytes(USE_MMAP));
+	plan_make(USE_MMAP, &like, PROMOTE_MOST, PROMOTE_MOST, &plan);
+	if (plan.n)
+		promote_some(&plan.rungs[plan.n - 1].how, plan.rungs[plan.n - 1].most_pages);
+	else
+		promote_rest();
+	turn_drop(&t);
+}
+
 /* Requests of a kind that is left alone are counted when they were large enough. */
 static long pass(const struct request *rq, enum reason why)
 {
 	long at = as_asked(rq);
 
+	if (is_reservation(rq)) {
+		if (!sys_failed(at) && rq->bytes >= GRANULE)
+			commit_note_reserved((uintptr_t)at, (uintptr_t)at + rq->bytes);
+		return at;
+	}
 	if (why != REASON_NONE && why != REASON_TOO_SMALL && why != REASON_FILTERED &&
 	    !sys_failed(at)) {
 		stats_request(rq->use, rq->bytes);
@@ -242,6 +280,19 @@ static bool replaces(const struct request *rq)
 {
 	return (rq->flags & MAP_FIXED) && !(rq->flags & MAP_FIXED_NOREPLACE) &&
 	       route_concerns(rq->at, rq->bytes);
+}
+
+/* What replaced memory of ours is a piece of the same arena. */
+static void take_note(const struct request *rq, uintptr_t lo, uintptr_t hi)
+{
+	const int wanted = PROT_READ | PROT_WRITE;
+
+	if (is_reservation(rq))
+		commit_note_reserved(lo, hi);
+	else if ((rq->flags & MAP_ANONYMOUS) && (rq->flags & MAP_TYPE) == MAP_PRIVATE &&
+		 (rq->prot & wanted) == wanted && !(rq->flags & (MAP_GROWSDOWN | MAP_STACK | MAP_LOCKED)) &&
+		 hi - lo >= GRANULE)
+		commit_fresh(rq, lo, hi);
 }
 
 /* MAP_FIXED of the program's over memory of ours: its page lines, not ours. */
@@ -266,6 +317,8 @@ static long map_over(const struct request *rq)
 			undo_restore(&w);
 		else
 			undo_done(&w);
+		if (at == (long)lo)
+			take_note(rq, lo, hi);
 	}
 	gate_leave(&q);
 	return at;
@@ -292,6 +345,7 @@ long route_map(const struct request *rq)
 		return pass(rq, why);
 	gate_enter(&q);
 	at = reroute(rq, conf);
+	promote_earlier(conf);
 	gate_leave(&q);
 	return at;
 }

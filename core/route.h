@@ -24,6 +24,30 @@ long route_map(const struct request *rq);
 long route_unmap(uintptr_t at, size_t bytes);
 
 /*
+ * mprotect(2), or pkey_mprotect(2) with @pkey >= 0. Address space that the
+ * program had reserved and now commits is built of huge pages where they can be
+ * proven.
+ */
+long route_protect(uintptr_t at, size_t bytes, int prot, int pkey);
+
+/* madvise(2). */
+long route_advise(uintptr_t at, size_t bytes, int advice);
+
+/* mremap(2); @to counts with MREMAP_FIXED or MREMAP_DONTUNMAP only. */
+long route_remap(uintptr_t at, size_t bytes, size_t new_bytes, int flags, uintptr_t to);
+
+/* mlock2(2) (flags 0: mlock) and munlock(2). */
+long route_lock(uintptr_t at, size_t bytes, unsigned flags);
+long route_unlock(uintptr_t at, size_t bytes);
+
+/*
+ * For calls the kernel wants on huge page lines (mbind) or not at all on huge
+ * pages (@whole: remap_file_pages): makes [at, at + bytes) fit for it.
+ * 0; -ENOMEM; -EBUSY: a page there can't be split.
+ */
+long route_make_small(uintptr_t at, size_t bytes, bool whole);
+
+/*
  * Is any of [at, at + bytes) ours? The edges ask this first and make the plain
  * call when it is not. Costs two loads for a range that fits a granule.
  */

@@ -312,7 +312,9 @@ static long attach_over(int id, uintptr_t at, int flags, size_t bytes)
 
 	if (got)
 		return got;
-	got = sys_shmat(id, at, flags);
+	/* A page of ours that can't be split is not replaced in part. */
+	got = w.lo == lo && w.hi == lo + align_up(bytes, small) ? sys_shmat(id, at, flags) :
+								   -ENOMEM;
 	if (sys_failed(got))
 		undo_restore(&w);
 	else

@@ -4,17 +4,23 @@
  *
  * Nothing here is needed for a call to be right: the first interposed call,
  * whoever makes it and however early, reads the configuration by itself. The
- * constructor makes that early and single-threaded; it reads no file.
+ * constructor makes that early and single-threaded; it reads no file. It runs
+ * before every other, libc's too (-z initfirst; preload/fork.c says why).
  */
 #include "core/act/stats.h"
 #include "core/base/out.h"
 #include "core/facts/conf.h"
 #include "core/plan.h"
+#include "preload/fork.h"
 
-__attribute__((constructor(101))) static void start(void)
+__attribute__((constructor(101))) static void start(int argc, char **argv, char **environment)
 {
-	const struct conf *conf = conf_get();
+	const struct conf *conf = conf_start(environment);
 
+	(void)argc;
+	(void)argv;
+	preload_fork_start();
+	preload_fork_find();
 	if (conf)
 		out_start(conf->verbose);
 }

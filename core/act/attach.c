@@ -44,10 +44,27 @@ static bool is_hugetlb(uintptr_t at)
 	return sys_madvise(at, mem_page_bytes(), MADV_COLD) == -EINVAL;
 }
 
+/*
+ * The size of its pages: this advice is taken for whole ones only, means nothing
+ * on them, and is taken back at once.
+ */
+static size_t page_bytes_of(uintptr_t at, size_t bytes)
+{
+	for (size_t page = GRANULE; page < bytes && is_aligned(at, page); page *= 2) {
+		if (sys_madvise(at, page, MADV_SEQUENTIAL) != 0)
+			continue;
+		sys_madvise(at, page, MADV_NORMAL);
+		return page;
+	}
+	return GRANULE;
+}
+
 static void publish(const struct attach_was *a)
 {
-	pagemap_set(a->at, align_up(a->at + a->bytes, GRANULE),
-		    word_make(PAGE_SEGMENT, a->prot, GRANULE, USE_SHM));
+	const size_t page = page_bytes_of(a->at, a->bytes);
+
+	pagemap_set(a->at, align_up(a->at + a->bytes, page),
+		    word_make(PAGE_SEGMENT, a->prot, page, USE_SHM));
 }
 
 /* Under the lock. */
@@ -95,6 +112,16 @@ static void take_back(const struct attach_was *a)
 	}
 }
 
+/* mremap() has moved it: the list knows the old place only. */
+static void forget_moved(uintptr_t at)
+{
+	page_word word;
+	uintptr_t end = pagemap_run(at, (uintptr_t)1 << PAGEMAP_ADDRESS_BITS, &word);
+
+	if (word_kind(word) == PAGE_SEGMENT)
+		pagemap_set(at, end, 0);
+}
+
 void attach_forget(uintptr_t at, struct attach_was *ret_was)
 {
 	*ret_was = (struct attach_was){ 0 };
@@ -103,6 +130,8 @@ void attach_forget(uintptr_t at, struct attach_was *ret_was)
 	lock_drop(&lists.lock);
 	if (ret_was->known)
 		take_back(ret_was);
+	else
+		forget_moved(at);
 }
 
 void attach_restore(const struct attach_was *was)
@@ -147,6 +176,16 @@ void attach_note_removed(int id)
 	lock_drop(&lists.lock);
 	quiet_leave(&q);
 	stats_release(bytes);
+}
+
+void attach_freeze(void)
+{
+	lock_take(&lists.lock);
+}
+
+void attach_thaw(void)
+{
+	lock_drop(&lists.lock);
 }
 
 void attach_renew(void)

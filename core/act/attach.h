@@ -29,5 +29,8 @@ void attach_note_removed(int id);
 
 /* In a fork child. */
 void attach_renew(void);
+/* fork: nobody is half way through a change. */
+void attach_freeze(void);
+void attach_thaw(void);
 
 #endif

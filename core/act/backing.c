@@ -3,12 +3,11 @@
  * backing.c - map, reserve, populate, count what came
  *
  * Pitfalls.
- * 1. MAP_POPULATE, MAP_LOCKED and MCL_FUTURE hide a shortage; only madvise and
- *    fallocate tell (KERNEL.md 3).
- * 2. MADV_POPULATE_WRITE keeps the pages it got before it failed, always a
- *    prefix, so a search over mincore() finds how many came.
- * 3. It wants PROT_WRITE: memory that ends up read-only is protected last.
- * 4. A private mapping of a hugetlbfs file draws its copies from the mount, so
+ * 1. MADV_POPULATE_WRITE wants PROT_WRITE: memory that ends up read-only is protected last.
+ * 2. Nothing is reserved on a mount: one refused reservation on a mount with a
+ *    minimum breaks those of others (KERNEL.md 2.3, E). Shared pages of a file are
+ *    safe once they are there, reserved or not.
+ * 3. A private mapping of a hugetlbfs file draws its copies from the mount, so
  *    the mount's quota and minimum hold for it as for a shared one.
  */
 #include "core/act/backing.h"
@@ -18,136 +17,10 @@
 #include <linux/mman.h>
 #include <sys/mman.h>
 
+#include "core/act/populate.h"
 #include "core/act/turn.h"
 #include "core/base/align.h"
-#include "core/base/mem.h"
 #include "core/base/sys.h"
-
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22
-#define MADV_POPULATE_WRITE 23
-#endif
-
-/* While others may want pages too, the turn is passed on after so many. */
-#define PAGES_A_TURN 64
-
-static long populate_call(uintptr_t at, size_t bytes, int advice)
-{
-	long err;
-
-	do
-		err = sys_madvise(at, bytes, advice);
-	while (err == -EINTR || err == -EAGAIN);
-	return err;
-}
-
-static bool is_present(uintptr_t at)
-{
-	unsigned char vec = 0;
-
-	return sys_mincore(at, mem_page_bytes(), &vec) == 0 && (vec & 1);
-}
-
-static size_t count_present(uintptr_t at, size_t pages, size_t page_bytes)
-{
-	size_t have = 0;
-
-	while (have < pages) {
-		size_t probe = have + (pages - have - 1) / 2;
-
-		if (is_present(at + probe * page_bytes))
-			have = probe + 1;
-		else
-			pages = probe;
-	}
-	return have;
-}
-
-/* Linux before 5.14: the kernel writes for us, and says EFAULT where we would die. */
-static size_t populate_by_reading(uintptr_t at, size_t pages, size_t page_bytes)
-{
-	long fd = sys_openat(AT_FDCWD, "/dev/zero", O_RDONLY, 0);
-	size_t have = 0;
-
-	if (fd < 0)
-		return 0;
-	while (have < pages && sys_read((int)fd, (void *)(at + have * page_bytes), 1) == 1)
-		have++;
-	sys_close((int)fd);
-	return have;
-}
-
-size_t backing_populate(uintptr_t at, size_t pages, size_t page_bytes)
-{
-	long err = populate_call(at, pages * page_bytes, MADV_POPULATE_WRITE);
-
-	if (err == 0)
-		return pages;
-	if (err == -EINVAL)
-		return populate_by_reading(at, pages, page_bytes);
-	return count_present(at, pages, page_bytes);
-}
-
-int backing_prove(uintptr_t at, size_t bytes, bool read_only)
-{
-	long err = populate_call(at, bytes, read_only ? MADV_POPULATE_READ : MADV_POPULATE_WRITE);
-
-	return err == -EINVAL ? -ENOSYS : (int)err;
-}
-
-static struct turn take(const struct backing *how, enum turn_kind kind)
-{
-	struct turn none = { .fd = -1 };
-
-	return how->turn_held ? none : turn_take(kind, how->page_bytes);
-}
-
-/* All or nothing: the turn is held throughout. */
-static size_t populate_whole(const struct backing *how, uintptr_t at, size_t pages)
-{
-	struct turn t = take(how, TURN_TOGETHER);
-	size_t have = backing_populate(at, pages, how->page_bytes);
-
-	if (have < pages && !how->turn_held) {
-		/* Give back what others may need to be whole, then see alone. */
-		sys_madvise(at, pages * how->page_bytes, MADV_DONTNEED);
-		turn_drop(&t);
-		t = take(how, TURN_ALONE);
-		have = backing_populate(at, pages, how->page_bytes);
-	}
-	turn_drop(&t);
-	return have;
-}
-
-/* What comes is kept, so turns may be short; the last try is made alone. */
-static size_t populate_partly(const struct backing *how, uintptr_t at, size_t pages)
-{
-	enum turn_kind kind = how->turn_held ? TURN_ALONE : TURN_TOGETHER;
-	size_t have = 0;
-
-	while (have < pages) {
-		size_t want = pages - have;
-		struct turn t = take(how, kind);
-
-		if (want > PAGES_A_TURN && kind == TURN_TOGETHER)
-			want = PAGES_A_TURN;
-
-		size_t got = backing_populate(at + have * how->page_bytes, want, how->page_bytes);
-
-		turn_drop(&t);
-		have += got;
-		if (got < want && kind == TURN_ALONE)
-			break;
-		if (got < want)
-			kind = TURN_ALONE;
-	}
-	return have;
-}
-
-static size_t populate(const struct backing *how, uintptr_t at, size_t pages)
-{
-	return how->whole ? populate_whole(how, at, pages) : populate_partly(how, at, pages);
-}
 
 /* An unlinked file on the mount; O_TMPFILE never has a name to leave behind. */
 static int open_unlinked(const char *directory, size_t bytes)
@@ -166,22 +39,35 @@ static int open_unlinked(const char *directory, size_t bytes)
 	return (int)fd;
 }
 
-static long map_aside(const struct backing *how, size_t bytes, int prot)
+static long map_huge(const struct backing *how, uintptr_t where, size_t bytes, int prot, int flags)
 {
-	int flags = how->flags | (how->shared ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE);
 	long at, fd;
 
 	if (!how->path) {
 		flags |= MAP_ANONYMOUS | MAP_HUGETLB |
 			 (int)(log2_of(how->page_bytes) << MAP_HUGE_SHIFT);
-		return sys_mmap(0, bytes, prot, flags, -1, 0);
+		return sys_mmap(where, bytes, prot, flags, -1, 0);
 	}
 	fd = open_unlinked(how->path, bytes);
 	if (fd < 0)
 		return fd;
-	at = sys_mmap(0, bytes, prot, flags, (int)fd, 0);
+	at = sys_mmap(where, bytes, prot, flags, (int)fd, 0);
 	sys_close((int)fd);
 	return at;
+}
+
+static long map_aside(const struct backing *how, size_t bytes, int prot)
+{
+	int flags = how->flags | (how->shared ? MAP_SHARED : MAP_PRIVATE) |
+		    (how->shared && !how->path ? 0 : MAP_NORESERVE) | (how->over ? MAP_FIXED : 0);
+
+	return map_huge(how, how->over, bytes, prot, flags);
+}
+
+long backing_map_private(const struct backing *how, uintptr_t at, size_t bytes, int prot,
+			 int flags)
+{
+	return map_huge(how, at, bytes, prot, how->flags | MAP_PRIVATE | MAP_NORESERVE | flags);
 }
 
 /* One attempt at @pages. Private memory keeps the prefix that came. */
@@ -197,7 +83,7 @@ static int make_once(const struct backing *how, size_t pages, size_t room_pages,
 	if (sys_failed(at))
 		return (int)at;
 	if (!how->lazy)
-		have = populate(how, (uintptr_t)at, pages);
+		have = populate_noted(how, (uintptr_t)at, bytes, pages);
 	*ret_pages = have;	/* also of a failure: our caller's, who tries again with it */
 	if (have == 0 || (have < pages && (how->whole || how->shared)))
 		err = -ENOMEM;
@@ -257,7 +143,7 @@ static size_t most_reservable(const struct backing *how, size_t pages)
 static int make_what_is_left(const struct backing *how, size_t pages, uintptr_t *ret_at,
 			     size_t *ret_pages)
 {
-	struct turn t = take(how, TURN_ALONE);
+	struct turn t = populate_turn(how, TURN_ALONE);
 	struct backing alone = *how;
 	int err = -ENOMEM;
 

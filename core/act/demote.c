@@ -21,6 +21,7 @@
 
 #include "core/act/backing.h"
 #include "core/act/place.h"
+#include "core/act/promote.h"
 #include "core/act/stats.h"
 #include "core/act/writers.h"
 #include "core/base/align.h"
@@ -37,8 +38,13 @@ void demote_shared_no_more(void)
 	__atomic_store_n(&demote.shared_elsewhere, true, __ATOMIC_RELAXED);
 }
 
+bool demote_shared_is_ours(void)
+{
+	return !__atomic_load_n(&demote.shared_elsewhere, __ATOMIC_RELAXED);
+}
+
 /* True also when nobody can say. */
-static bool has_pins(void)
+bool demote_has_pins(void)
 {
 	struct blob status = { 0 };
 	struct span rest, line, word;
@@ -99,33 +105,55 @@ static int copy(uintptr_t to, uintptr_t from, size_t bytes, int prot)
  */
 static long make_small(page_word word, size_t bytes, size_t from, size_t keep)
 {
-	const int type = word_kind(word) == PAGE_PRIVATE ? MAP_PRIVATE : MAP_SHARED;
+	const int type = word_is_private_huge(word) ? MAP_PRIVATE : MAP_SHARED;
 	long at = sys_mmap(0, bytes, PROT_READ | PROT_WRITE, type | MAP_ANONYMOUS, -1, 0);
 
 	if (sys_failed(at))
 		return at;
-	if (keep == bytes)
+	if (keep == bytes || keep == 0)
 		place_advise((uintptr_t)at, bytes);
-	if (keep && backing_prove((uintptr_t)at + from, keep, false) == -ENOMEM) {
+	if (keep && backing_prove((uintptr_t)at + from, keep, mem_page_bytes(), false) == -ENOMEM) {
 		sys_munmap((uintptr_t)at, bytes);
 		return -ENOMEM;
 	}
 	return at;
 }
 
-static int swap(uintptr_t at, page_word word, uintptr_t small, size_t from, size_t keep)
+/* What the huge page had besides its content. */
+static long dress(uintptr_t small, size_t bytes, page_word word)
+{
+	const int prot = word_prot(word);
+	long err = 0;
+
+	if (word_pkey(word))
+		err = sys_pkey_mprotect(small, bytes, prot, word_pkey(word));
+	else if (prot != (PROT_READ | PROT_WRITE))
+		err = sys_mprotect(small, bytes, prot);
+	if (!err && (word & WORD_NOFORK))
+		err = sys_madvise(small, bytes, MADV_DONTFORK);
+	if (!err && (word & WORD_NODUMP))
+		err = sys_madvise(small, bytes, MADV_DONTDUMP);
+	if (!err && (word & WORD_LOCKED))
+		sys_mlock2(small, bytes, 0);	/* what can't be locked is still right */
+	return err;
+}
+
+static int swap(uintptr_t at, page_word word, uintptr_t small, size_t from, size_t keep, bool alone)
 {
 	const size_t bytes = word_page_bytes(word);
 	const int prot = word_prot(word);
 	struct writers w;
-	long err;
+	long err = 0;
 
-	err = writers_hold(at, bytes, prot, &w);
+	if (alone)
+		writers_none(&w);
+	else
+		err = writers_hold(at, bytes, prot, &w);
 	if (err)
 		return (int)err;
 	err = copy(small + from, at + from, keep, prot);
-	if (!err && prot != (PROT_READ | PROT_WRITE))
-		err = sys_mprotect(small, bytes, prot);
+	if (!err)
+		err = dress(small, bytes, word);
 	if (!err)
 		err = sys_mremap(small, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, at);
 	if (sys_failed(err)) {
@@ -136,30 +164,63 @@ static int swap(uintptr_t at, page_word word, uintptr_t small, size_t from, size
 	return 0;
 }
 
-int demote_page(uintptr_t at, page_word word, uintptr_t keep_lo, uintptr_t keep_hi)
+/* Small pages that hold [from, from + keep) of the page, in its place. */
+static int replace(uintptr_t at, page_word word, size_t from, size_t keep, bool alone)
 {
-	const size_t bytes = word_page_bytes(word), small_page = mem_page_bytes();
-	size_t from = align_down(keep_lo - at, small_page);
-	size_t keep = align_up(keep_hi - at, small_page) - from;
-	enum page_kind kind = word_kind(word);
-	long small;
+	const size_t bytes = word_page_bytes(word);
+	long small = make_small(word, bytes, from, keep);
 	int err;
 
-	if (kind != PAGE_PRIVATE && kind != PAGE_SHARED)
-		return -EBUSY;
-	if (kind == PAGE_SHARED && __atomic_load_n(&demote.shared_elsewhere, __ATOMIC_RELAXED))
-		return -EBUSY;
-	if (has_pins())
-		return -EBUSY;
-	small = make_small(word, bytes, from, keep);
 	if (sys_failed(small))
 		return (int)small;
-	err = swap(at, word, (uintptr_t)small, from, keep);
+	err = swap(at, word, (uintptr_t)small, from, keep, alone);
 	if (err) {
 		sys_munmap((uintptr_t)small, bytes);
 		return err;
 	}
-	stats_release(bytes);
+	if (word_is_huge_ours(word) || (word & WORD_HELD))
+		stats_release(bytes);
 	stats_demoted(1);
+	return 0;
+}
+
+int demote_page(uintptr_t at, page_word word, uintptr_t keep_lo, uintptr_t keep_hi)
+{
+	const size_t small_page = mem_page_bytes();
+	size_t from = align_down(keep_lo - at, small_page);
+	size_t keep = align_up(keep_hi - at, small_page) - from;
+	enum page_kind kind = word_kind(word);
+
+	if (kind != PAGE_PRIVATE && kind != PAGE_SHARED)
+		return -EBUSY;
+	if (kind == PAGE_SHARED && !demote_shared_is_ours())
+		return -EBUSY;
+	if (demote_has_pins())
+		return -EBUSY;
+	return replace(at, word, from, keep, false);
+}
+
+static bool is_present(uintptr_t at)
+{
+	unsigned char vec = 0;
+
+	return sys_mincore(at, mem_page_bytes(), &vec) == 0 && (vec & 1);
+}
+
+int demote_shared_page(uintptr_t at, page_word word, enum reason why, bool alone)
+{
+	const size_t bytes = word_page_bytes(word);
+	int err = replace(at, word, 0, is_present(at) ? bytes : 0, alone);
+
+	if (err)
+		return err;
+	stats_small(word_use(word), bytes, why);
+	if (word_kind(word) == PAGE_PRIVATE && !word_dressed(word)) {
+		pagemap_set(at, at + bytes, word_make(PAGE_SMALL, word_prot(word),
+						      mem_page_bytes(), word_use(word)));
+		promote_hint(at, at + bytes);
+	} else {
+		pagemap_set(at, at + bytes, 0);
+	}
 	return 0;
 }

@@ -5,10 +5,12 @@
 #ifndef HRESV_CORE_ACT_DEMOTE_H
 #define HRESV_CORE_ACT_DEMOTE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "core/act/pagemap.h"
+#include "core/decide/request.h"
 
 /**
  * demote_page - replaces the huge page at @at by small pages, atomically for
@@ -27,7 +29,24 @@
  */
 int demote_page(uintptr_t at, page_word word, uintptr_t keep_lo, uintptr_t keep_hi);
 
+/**
+ * demote_shared_page - the same for a private page, ours or guarded, that a
+ *                      fork made two processes share
+ * @alone: nobody else can write to it: a single thread, or a fresh child
+ *
+ * The page is copied if it was ever written, and zero if not. I/O never holds a
+ * page that two processes share (the kernel copies pinned pages at the fork), so
+ * pins are not looked at. Sets the new word and counts @why.
+ * Return: 0; -ENOMEM; -EBUSY: writers can't be held.
+ */
+int demote_shared_page(uintptr_t at, page_word word, enum reason why, bool alone);
+
+/* The kernel holds pages of this process for I/O: nothing may be moved away. */
+bool demote_has_pins(void);
+
 /* A child now shares what is MAP_SHARED: from now on those pages stay huge. */
 void demote_shared_no_more(void);
+/* No other process can map shared memory of ours yet. */
+bool demote_shared_is_ours(void);
 
 #endif

@@ -178,6 +178,34 @@ void pagemap_unclaim(const struct claim *c)
 	}
 }
 
+bool pagemap_wait(uintptr_t at)
+{
+	page_word *w = word_at(at);
+	page_word old = w ? __atomic_load_n(w, __ATOMIC_ACQUIRE) : 0;
+	bool waited = false;
+
+	while (old & WORD_CLAIMED) {
+		waited = true;
+		if (!(old & WORD_WAITED) &&
+		    !__atomic_compare_exchange_n(w, &old, old | WORD_WAITED, true,
+						 __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
+			continue;
+		sys_futex_wait(w, old | WORD_WAITED, NULL);
+		old = __atomic_load_n(w, __ATOMIC_ACQUIRE);
+	}
+	return waited;
+}
+
+void pagemap_drop_stale(uintptr_t lo, uintptr_t hi)
+{
+	for (uintptr_t at = align_down(lo, GRANULE); at < bounded(hi); at = next_granule(at)) {
+		page_word *w = word_at(at);
+
+		if (w)
+			__atomic_and_fetch(w, ~WORD_MARKS, __ATOMIC_RELAXED);
+	}
+}
+
 void pagemap_walk(void (*each)(uintptr_t lo, uintptr_t hi, page_word word, void *arg), void *arg)
 {
 	const uintptr_t end = (uintptr_t)1 << PAGEMAP_ADDRESS_BITS;

@@ -35,6 +35,8 @@ enum page_kind {
 	PAGE_GUARDED,		/* the program's own huge mapping: its semantics */
 	PAGE_SMALL,		/* small pages that would have been huge */
 	PAGE_RESERVED,		/* address space the program will commit later */
+	PAGE_SPLIT,		/* was huge or small of ours: several mappings in one of the
+				   program's, which mremap() must not show */
 };
 
 typedef uint32_t page_word;
@@ -52,7 +54,11 @@ typedef uint32_t page_word;
 #define WORD_NODUMP	0x00040000u	/* MADV_DONTDUMP */
 #define WORD_WIPE	0x00080000u	/* MADV_WIPEONFORK */
 #define WORD_LOCKED	0x00100000u	/* mlock */
-#define WORD_HELD	0x00200000u	/* guarded, and counted by stats_hold() */
+#define WORD_PKEY_SHIFT	21
+#define WORD_PKEY_MASK	0x01e00000u	/* pkey_mprotect */
+#define WORD_HELD	0x02000000u	/* guarded, and counted by stats_hold() */
+#define WORD_SHARED	0x04000000u	/* guarded, and MAP_SHARED */
+#define WORD_FILE	0x08000000u	/* guarded, and of a file others may map */
 
 static inline page_word word_make(enum page_kind kind, int prot, size_t page_bytes, unsigned use)
 {
@@ -81,6 +87,22 @@ static inline size_t word_page_bytes(page_word w)
 	return (size_t)1 << ((w & WORD_SIZE_MASK) >> WORD_SIZE_SHIFT);
 }
 
+static inline int word_pkey(page_word w)
+{
+	return (int)((w & WORD_PKEY_MASK) >> WORD_PKEY_SHIFT);
+}
+
+static inline page_word word_with_pkey(page_word w, int pkey)
+{
+	return (w & ~WORD_PKEY_MASK) | ((page_word)pkey << WORD_PKEY_SHIFT & WORD_PKEY_MASK);
+}
+
+/* It has what plain memory has not: such pages are not promoted once small. */
+static inline bool word_dressed(page_word w)
+{
+	return w & (WORD_NOFORK | WORD_NODUMP | WORD_WIPE | WORD_LOCKED | WORD_PKEY_MASK);
+}
+
 static inline unsigned word_use(page_word w)
 {
 	return (w & WORD_USE_MASK) >> WORD_USE_SHIFT;
@@ -92,6 +114,12 @@ static inline bool word_is_huge_ours(page_word w)
 	enum page_kind kind = word_kind(w);
 
 	return kind == PAGE_PRIVATE || kind == PAGE_SHARED || kind == PAGE_SEGMENT;
+}
+
+/* Huge and private, whoever asked for it: what fork() makes two processes share. */
+static inline bool word_is_private_huge(page_word w)
+{
+	return word_kind(w) == PAGE_PRIVATE || (word_kind(w) == PAGE_GUARDED && !(w & WORD_SHARED));
 }
 
 /*
@@ -159,6 +187,12 @@ struct claim pagemap_claim(uintptr_t lo, uintptr_t hi);
  * kernel unmaps any of the range: afterwards the words may be another thread's.
  */
 void pagemap_unclaim(const struct claim *c);
+
+/* Waits while another thread has the granule at @at claimed; false: nobody had. */
+bool pagemap_wait(uintptr_t at);
+
+/* In a fork child: claims held by threads that are not here. [lo, hi) as given to claim. */
+void pagemap_drop_stale(uintptr_t lo, uintptr_t hi);
 
 /* Calls @each for every run of granules of ours, ascending (a dump, a fork). */
 void pagemap_walk(void (*each)(uintptr_t lo, uintptr_t hi, page_word word, void *arg), void *arg);

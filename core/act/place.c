@@ -11,8 +11,8 @@
  * the huge parts are built aside, proven, and each moved over it whole.
  *
  * Pitfalls.
- * 1. mremap() of huge mappings came with Linux 5.16; before, the assembled way
- *    ends in EINVAL and the range stays small.
+ * 1. mremap() of huge mappings came with Linux 5.16 and is EINVAL before; then
+ *    the pages are built again in place, over the small mapping.
  * 2. mremap() to a fixed place unmaps that place first. When it then fails (no
  *    memory for a mapping record), there is a hole: mend_hole() fills it
  *    without harming whoever may have moved in.
@@ -182,6 +182,23 @@ int place_small(const struct request *rq, size_t unit, struct placed *ret_placed
 	return 0;
 }
 
+/*
+ * Linux before 5.16 does not move huge mappings: build in place. Nobody knows
+ * this memory yet, so what a shortage destroys is only made again, small.
+ */
+static size_t build_over(const struct request *rq, const struct rung *r, uintptr_t at, size_t pages)
+{
+	struct backing how = r->how;
+	size_t got = 0;
+
+	how.over = at;
+	if (backing_make(&how, pages, 0, &at, &got) != 0)
+		got = 0;
+	if (got < pages)
+		mend_hole(rq, at + got * how.page_bytes, (pages - got) * how.page_bytes);
+	return got;
+}
+
 /* Fills [at, end) with one rung's pages; returns how far it came. */
 static uintptr_t fill(const struct request *rq, const struct rung *r, uintptr_t at, uintptr_t end,
 		      struct placed *p)
@@ -196,9 +213,16 @@ static uintptr_t fill(const struct request *rq, const struct rung *r, uintptr_t 
 		p->cut_short = true;
 		return at;
 	}
-	if (sys_failed(move_over(aside, got * page, from))) {
+	long moved = move_over(aside, got * page, from);
+
+	if (sys_failed(moved))
 		sys_munmap(aside, got * page);
+	if (moved == -EINVAL)
+		got = build_over(rq, r, from, got);
+	else if (sys_failed(moved))
 		mend_hole(rq, from, got * page);
+	if (got == 0 || (sys_failed(moved) && moved != -EINVAL)) {
+		p->cut_short = true;
 		return at;
 	}
 	add_part(p, from, got, page);
@@ -225,7 +249,7 @@ static int place_assembled(const struct request *rq, const struct rung *rungs, s
 		return -ENOMEM;
 	}
 	if (rq->flags & MAP_POPULATE)
-		backing_prove(p.at, bytes, false);
+		backing_prove(p.at, bytes, mem_page_bytes(), false);
 	*ret = p;
 	return 0;
 }

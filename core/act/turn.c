@@ -20,7 +20,7 @@
 #define POLL_FIRST_NS 50000
 #define POLL_MOST_NS 1000000
 
-static int open_pool(size_t page_bytes)
+int turn_open(size_t page_bytes)
 {
 	struct line path;
 	long fd;
@@ -37,7 +37,7 @@ static int open_pool(size_t page_bytes)
 struct turn turn_take(enum turn_kind kind, size_t page_bytes)
 {
 	const int operation = (kind == TURN_ALONE ? LOCK_EX : LOCK_SH) | LOCK_NB;
-	struct turn t = { .fd = open_pool(page_bytes) };
+	struct turn t = { .fd = turn_open(page_bytes) };
 	long nap = POLL_FIRST_NS;
 	uint64_t until = 0;
 

@@ -9,7 +9,10 @@
 #include "core/act/undo.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 
+#include "core/act/cut.h"
+#include "core/act/dead.h"
 #include "core/act/demote.h"
 #include "core/act/pagemap.h"
 #include "core/act/stats.h"
@@ -21,57 +24,44 @@ struct run {
 	page_word word;
 };
 
-/* Does a page of ours lie across @line? Then [*ret_at, + its size) is it. */
-static bool cut_page(uintptr_t line, uintptr_t *ret_at, page_word *ret_word)
+/*
+ * A page that can't be split stays as it is, and so does what we were to take of
+ * it; when the program has by now unmapped all of it, it goes as a whole.
+ */
+static int split_low(struct way *w, enum reason why)
 {
-	page_word word = pagemap_get(line);
+	int err = cut_at(w->lo, w->lo, w->hi, why);
+	uintptr_t at = cut_page_across(w->lo), end;
 
-	if (!word_is_huge_ours(word) || is_aligned(line, word_page_bytes(word)))
-		return false;
-	*ret_at = align_down(line, word_page_bytes(word));
-	*ret_word = word;
-	return true;
-}
-
-static bool cuts_guarded(uintptr_t lo, uintptr_t hi)
-{
-	page_word first = pagemap_get(lo), last = pagemap_get(hi);
-
-	return (word_kind(first) == PAGE_GUARDED && !is_aligned(lo, word_page_bytes(first))) ||
-	       (word_kind(last) == PAGE_GUARDED && !is_aligned(hi, word_page_bytes(last)));
-}
-
-/* The part of the page at @at that survives when [lo, hi) goes. */
-static void surviving(uintptr_t at, size_t bytes, uintptr_t lo, uintptr_t hi, uintptr_t *ret_lo,
-		      uintptr_t *ret_hi)
-{
-	*ret_lo = lo <= at ? hi : at;
-	*ret_hi = hi >= at + bytes ? lo : at + bytes;
-}
-
-static int split_at(uintptr_t line, struct way *w, enum reason why)
-{
-	uintptr_t at, keep_lo, keep_hi;
-	page_word word;
-	int err;
-
-	if (!cut_page(line, &at, &word))
-		return 0;
-	surviving(at, word_page_bytes(word), w->lo, w->hi, &keep_lo, &keep_hi);
-	err = demote_page(at, word, keep_lo, keep_hi);
-	if (err == -EBUSY) {
-		/* It stays as it is, and so does what we were to take of it. */
-		if (line == w->lo)
-			w->lo = at + word_page_bytes(word);
-		if (line == w->hi)
-			w->hi = at;
-		return 0;
-	}
-	if (err)
+	if (err != -EBUSY)
 		return err;
-	stats_small(word_use(word), word_page_bytes(word), why);
-	pagemap_set(at, at + word_page_bytes(word), 0);
+	end = at + word_page_bytes(pagemap_get(at));
+	if (dead_note(at, end - at, w->lo, w->hi < end ? w->hi : end)) {
+		w->lo = at;
+		w->hi = w->hi > end ? w->hi : end;
+	} else {
+		w->lo = end;
+	}
 	return 0;
+}
+
+static int split_high(struct way *w, enum reason why)
+{
+	int err = cut_at(w->hi, w->lo, w->hi, why);
+	uintptr_t at = cut_page_across(w->hi), end;
+
+	if (err != -EBUSY)
+		return err;
+	end = at + word_page_bytes(pagemap_get(at));
+	w->hi = dead_note(at, end - at, at, w->hi) ? end : at;
+	return 0;
+}
+
+static int split_ends(struct way *w, enum reason why)
+{
+	int err = split_low(w, why);
+
+	return err || w->lo >= w->hi ? err : split_high(w, why);
 }
 
 /* Segments are held from shmget() to IPC_RMID, however often they are attached. */
@@ -87,7 +77,37 @@ static void count_back(const struct run *r, int sign)
 		stats_hold(r->hi - r->lo);
 }
 
-/* Words of whole granules inside are taken back; cut granules are nobody's now. */
+/*
+ * Pages of shared memory live in an object that outlives a part of its mapping.
+ * Where nobody else can have it mapped, they return to the pool at once.
+ */
+static void free_shared(const struct way *w)
+{
+	for (size_t i = 0; i < w->was.bytes / sizeof(struct run); i++) {
+		const struct run *r = (const struct run *)w->was.at + i;
+
+		if (word_kind(r->word) == PAGE_SHARED && demote_shared_is_ours())
+			sys_madvise(r->lo, r->hi - r->lo, MADV_REMOVE);
+	}
+}
+
+/* [*lo, *hi) without the granules that @w only cuts: false, and *hi as it was, when nothing is left. */
+static bool narrow(const struct way *w, uintptr_t *lo, uintptr_t *hi)
+{
+	uintptr_t from = *lo < w->lo ? *lo + GRANULE : *lo;
+	uintptr_t to = *hi > w->hi ? *hi - GRANULE : *hi;
+
+	if (from >= to)
+		return false;
+	*lo = from;
+	*hi = to;
+	return true;
+}
+
+/*
+ * Words of whole granules inside are taken back, and those of granules that are
+ * cut, but for PAGE_SPLIT: what is left of such a granule is still several mappings.
+ */
 static int take_back(struct way *w)
 {
 	uintptr_t from = align_down(w->lo, GRANULE), to = align_up(w->hi, GRANULE);
@@ -96,6 +116,8 @@ static int take_back(struct way *w)
 	for (uintptr_t lo = from, hi; lo < to; lo = hi) {
 		hi = pagemap_run(lo, to, &word);
 		hi = hi < to ? align_down(hi, GRANULE) : to;
+		if (word_kind(word) == PAGE_SPLIT && !narrow(w, &lo, &hi))
+			continue;
 
 		struct run r = { lo, hi, word };
 		int err = word ? blob_add(&w->was, &r, sizeof(r)) : 0;
@@ -116,10 +138,8 @@ int undo_clear_way(uintptr_t lo, uintptr_t hi, enum reason why, struct way *ret_
 {
 	struct claim c = pagemap_claim(lo, hi);
 	struct way w = { .lo = lo, .hi = hi };
-	int err = split_at(lo, &w, why);
+	int err = split_ends(&w, why);
 
-	if (!err)
-		err = split_at(hi, &w, why);
 	if (!err && w.lo < w.hi)
 		err = take_back(&w);
 	pagemap_unclaim(&c);
@@ -152,13 +172,15 @@ long undo_unmap(uintptr_t lo, uintptr_t hi, size_t bytes)
 	struct way w;
 	long err;
 
-	if (cuts_guarded(lo, hi))
+	if (cut_splits_guarded(lo, hi))
 		return sys_munmap(lo, bytes);
 	err = undo_clear_way(lo, hi, REASON_DEMOTED_MUNMAP, &w);
 	if (err)
 		return err;
 	if (w.lo >= w.hi)
 		return 0;
+	free_shared(&w);
+	dead_forget(w.lo, w.hi);
 	err = sys_munmap(w.lo, w.hi - w.lo);
 	if (err)
 		undo_restore(&w);

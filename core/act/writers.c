@@ -7,7 +7,7 @@
  *    until UFFDIO_WAKE or close(), then faults again, on whatever is mapped
  *    there by then. Killing the demoter closes the descriptor and frees it.
  * 2. Write-protection on huge pages needs UFFD_FEATURE_WP_HUGETLBFS_SHMEM
- *    (Linux 5.19); older kernels end up at WRITERS_ALONE.
+ *    (Linux 5.19); older kernels end up at WRITERS_FAULT.
  * 3. /dev/userfaultfd gives the full kind without privilege where its mode
  *    allows; the system call without CAP_SYS_PTRACE only when the
  *    administrator set vm.unprivileged_userfaultfd.
@@ -19,11 +19,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/single_threaded.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "core/act/front.h"
+#include "core/act/pagemap.h"
 #include "core/base/sys.h"
 
 #ifndef UFFD_USER_MODE_ONLY
@@ -35,6 +39,15 @@
 #ifndef UFFD_FEATURE_WP_HUGETLBFS_SHMEM
 #define UFFD_FEATURE_WP_HUGETLBFS_SHMEM (1 << 12)
 #endif
+#define NEEDED (UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_HUGETLBFS_SHMEM)
+
+/* Changed and read by atomics alone. */
+static struct {
+	int standing;		/* descriptor + 1; 0: none */
+	uint64_t windows;	/* times WRITERS_FAULT was begun */
+} state;
+
+static __thread uint64_t windows_seen __attribute__((tls_model("initial-exec")));
 
 static long open_device(void)
 {
@@ -48,38 +61,40 @@ static long open_device(void)
 	return fd;
 }
 
-static int greet(int fd)
+static int greet(int fd, uint64_t features)
 {
-	struct uffdio_api api = {
-		.api = UFFD_API,
-		.features = UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_HUGETLBFS_SHMEM,
-	};
+	struct uffdio_api api = { .api = UFFD_API, .features = NEEDED | features };
 
 	return (int)sys_ioctl(fd, UFFDIO_API, &api);
+}
+
+static int greeted(long fd, uint64_t features)
+{
+	int err = fd < 0 ? (int)fd : greet((int)fd, features);
+
+	if (fd >= 0 && err)
+		sys_close((int)fd);
+	return err ? err : (int)fd;
+}
+
+int writers_open_full(uint64_t features)
+{
+	long fd = sys_call(SYS_userfaultfd, O_CLOEXEC, 0, 0, 0, 0, 0);
+
+	return greeted(fd < 0 ? open_device() : fd, features);
 }
 
 /* A descriptor that can write-protect huge pages, the full kind if we may. */
 static int open_uffd(enum writers_way *ret_way)
 {
-	long fd = sys_call(SYS_userfaultfd, O_CLOEXEC, 0, 0, 0, 0, 0);
+	int fd = writers_open_full(0);
 
 	*ret_way = WRITERS_WAIT;
-	if (fd < 0)
-		fd = open_device();
-	if (fd < 0) {
-		*ret_way = WRITERS_USER;
-		fd = sys_call(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY, 0, 0, 0, 0, 0);
-	}
-	if (fd < 0)
-		return (int)fd;
-
-	int err = greet((int)fd);
-
-	if (err) {
-		sys_close((int)fd);
-		return err;
-	}
-	return (int)fd;
+	if (fd >= 0)
+		return fd;
+	*ret_way = WRITERS_USER;
+	return greeted(sys_call(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY, 0, 0, 0, 0, 0),
+		       0);
 }
 
 static int protect(int fd, uintptr_t at, size_t bytes, uint64_t mode)
@@ -96,59 +111,144 @@ static int protect(int fd, uintptr_t at, size_t bytes, uint64_t mode)
 	return (int)err;
 }
 
-static int hold_by_uffd(struct writers *w)
+int writers_protect(int fd, uintptr_t at, size_t bytes, bool on)
+{
+	return protect(fd, at, bytes, on ? UFFDIO_WRITEPROTECT_MODE_WP : 0);
+}
+
+int writers_register(int fd, uintptr_t at, size_t bytes)
 {
 	struct uffdio_register reg = {
-		.range = { .start = w->at, .len = w->bytes },
+		.range = { .start = at, .len = bytes },
 		.mode = UFFDIO_REGISTER_MODE_WP,
 	};
+
+	return (int)sys_ioctl(fd, UFFDIO_REGISTER, &reg);
+}
+
+void writers_wake(int fd, uintptr_t at, size_t bytes)
+{
+	struct uffdio_range range = { .start = at, .len = bytes };
+
+	sys_ioctl(fd, UFFDIO_WAKE, &range);
+}
+
+void writers_stand(int fd)
+{
+	__atomic_store_n(&state.standing, fd + 1, __ATOMIC_RELEASE);
+}
+
+static bool hold_by_standing(struct writers *w)
+{
+	int fd = __atomic_load_n(&state.standing, __ATOMIC_ACQUIRE) - 1;
+
+	if (fd < 0 || writers_protect(fd, w->at, w->bytes, true) != 0)
+		return false;
+	w->way = WRITERS_WAIT;
+	w->fd = fd;
+	w->standing = true;
+	return true;
+}
+
+static bool hold_by_uffd(struct writers *w)
+{
 	int fd = open_uffd(&w->way);
-	int err;
 
 	if (fd < 0)
-		return fd;
-	err = (int)sys_ioctl(fd, UFFDIO_REGISTER, &reg);
-	if (!err)
-		err = protect(fd, w->at, w->bytes, UFFDIO_WRITEPROTECT_MODE_WP);
-	if (err) {
+		return false;
+	if (writers_register(fd, w->at, w->bytes) != 0 ||
+	    writers_protect(fd, w->at, w->bytes, true) != 0) {
 		sys_close(fd);
-		return err;
+		return false;
 	}
 	w->fd = fd;
-	return 0;
+	return true;
+}
+
+/* The handler must be there before the first thread can need it. */
+static bool hold_by_fault(struct writers *w)
+{
+	if (!front_arm(SIGSEGV))
+		return false;
+	w->way = WRITERS_FAULT;
+	__atomic_fetch_add(&state.windows, 1, __ATOMIC_SEQ_CST);
+	return sys_mprotect(w->at, w->bytes, w->prot & ~PROT_WRITE) == 0;
+}
+
+/* A directory has a link of its own, one from above, and one from each below. */
+bool writers_are_one(void)
+{
+	long fd = sys_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0);
+	struct stat st;
+	long err;
+
+	if (fd < 0)
+		return __libc_single_threaded;
+	err = sys_fstat((int)fd, &st);
+	sys_close((int)fd);
+	return err ? __libc_single_threaded : st.st_nlink == 3;
 }
 
 int writers_hold(uintptr_t at, size_t bytes, int prot, struct writers *ret_w)
 {
 	struct writers w = { .way = WRITERS_ALONE, .fd = -1, .at = at, .bytes = bytes, .prot = prot };
 
-	if ((prot & PROT_WRITE) && hold_by_uffd(&w) != 0) {
-		if (!__libc_single_threaded)
-			return -EBUSY;
+	if ((prot & PROT_WRITE) && !hold_by_standing(&w) && !hold_by_uffd(&w)) {
 		w.way = WRITERS_ALONE;
+		if (!writers_are_one() && !hold_by_fault(&w))
+			return -EBUSY;
 	}
 	*ret_w = w;
 	return 0;
 }
 
-void writers_release(struct writers *w)
+void writers_none(struct writers *ret_w)
 {
-	struct uffdio_range range = { .start = w->at, .len = w->bytes };
+	*ret_w = (struct writers){ .way = WRITERS_ALONE, .fd = -1 };
+}
 
-	if (w->fd < 0)
-		return;
-	sys_ioctl(w->fd, UFFDIO_WAKE, &range);
-	sys_close(w->fd);
+static void let_go(struct writers *w)
+{
+	if (w->fd >= 0 && !w->standing)
+		sys_close(w->fd);
 	w->fd = -1;
 }
 
+void writers_release(struct writers *w)
+{
+	if (w->fd >= 0)
+		writers_wake(w->fd, w->at, w->bytes);
+	let_go(w);
+}
+
+/* What a standing one protects it goes on protecting: its reader decides. */
 void writers_give_up(struct writers *w)
 {
 	struct uffdio_range range = { .start = w->at, .len = w->bytes };
 
-	if (w->fd < 0)
-		return;
-	protect(w->fd, w->at, w->bytes, 0);
-	sys_ioctl(w->fd, UFFDIO_UNREGISTER, &range);
-	writers_release(w);
+	if (w->way == WRITERS_FAULT)
+		sys_mprotect(w->at, w->bytes, w->prot);
+	if (w->fd >= 0 && !w->standing) {
+		protect(w->fd, w->at, w->bytes, 0);
+		sys_ioctl(w->fd, UFFDIO_UNREGISTER, &range);
+		writers_wake(w->fd, w->at, w->bytes);
+	}
+	let_go(w);
+}
+
+bool writers_wait(uintptr_t at)
+{
+	uint64_t windows;
+
+	if (pagemap_wait(at))
+		return true;
+	/*
+	 * The window this thread ran into may have closed before it came here, and
+	 * the word may be gone. So every window is good for one more try.
+	 */
+	windows = __atomic_load_n(&state.windows, __ATOMIC_SEQ_CST);
+	if (windows == windows_seen)
+		return false;
+	windows_seen = windows;
+	return true;
 }

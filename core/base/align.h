@@ -7,9 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifndef KIB
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
 #define GIB ((size_t)1 << 30)
+#endif
 
 static inline bool is_power_of_two(uint64_t value)
 {

@@ -22,10 +22,14 @@
 /* In the order in which they may be taken. */
 enum lock_rank {
 	LOCK_START = 1,		/* reading the configuration, once */
+	LOCK_COW,		/* starting and ending copy-on-write of our own */
 	LOCK_ATTACH,		/* table of System V attachments */
 	LOCK_FACTS,		/* cached facts */
-	LOCK_DEMOTE,		/* the store of populated small pages */
-	LOCK_PAGEMAP,		/* making a leaf of the page map */
+	LOCK_PROMOTE,		/* candidates for promotion */
+	LOCK_DEAD,		/* unmapped parts of unsplittable pages */
+	LOCK_HEAP,		/* one arena's address space */
+	LOCK_ASIDE,		/* memory under construction */
+	LOCK_FRONT,		/* the program's own SIGBUS and SIGSEGV actions */
 	LOCK_OUT,		/* last: holds nothing, waits for nothing */
 };
 
@@ -45,6 +49,7 @@ void lock_renew(struct lock *l);
 /* The old mask of a thread that holds back its signals. */
 struct quiet {
 	uint64_t old_mask;
+	struct quiet *outer;	/* the gate's: of the operation a handler interrupted */
 };
 
 void quiet_enter(struct quiet *ret_q);
@@ -57,10 +62,29 @@ void quiet_leave(const struct quiet *q);
 void gate_enter(struct quiet *ret_q);
 void gate_leave(const struct quiet *q);
 
+/*
+ * For callers that hold locks which fork's other handlers wait for (a malloc's):
+ * false, and no guest, when the gate is closed. They must have another way.
+ */
+bool gate_try_enter(struct quiet *ret_q);
+
+/*
+ * A guest that holds no claim and no lock, and works on what nobody else knows,
+ * steps out for a moment: pending signals come in, and fork need not wait.
+ */
+void gate_breathe(void);
+
 /* fork: closes the gate, waits until no guest is inside. One closer at a time. */
 void gate_close(void);
 void gate_open(void);
 /* In a fork child: open, no guests. */
 void gate_renew(void);
+
+/*
+ * What the calling thread is to the gate. A signal handler that must change our
+ * memory asks: inside an operation of its own thread it may not enter again.
+ */
+enum gate_role { GATE_OUTSIDE, GATE_GUEST, GATE_FORKER };
+enum gate_role gate_role(void);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <sys/syscall.h>
 
 static struct {
@@ -87,6 +88,24 @@ long sys_mremap(uintptr_t at, size_t bytes, size_t new_bytes, int flags, uintptr
 long sys_mprotect(uintptr_t at, size_t bytes, int prot)
 {
 	return sys_call(SYS_mprotect, (long)at, (long)bytes, prot, 0, 0, 0);
+}
+
+long sys_pkey_mprotect(uintptr_t at, size_t bytes, int prot, int pkey)
+{
+	return sys_call(SYS_pkey_mprotect, (long)at, (long)bytes, prot, pkey, 0, 0);
+}
+
+/* Without flags the older call: mlock2 came with Linux 4.4 but may be filtered. */
+long sys_mlock2(uintptr_t at, size_t bytes, unsigned flags)
+{
+	if (!flags)
+		return sys_call(SYS_mlock, (long)at, (long)bytes, 0, 0, 0, 0);
+	return sys_call(SYS_mlock2, (long)at, (long)bytes, (long)flags, 0, 0, 0);
+}
+
+long sys_munlock(uintptr_t at, size_t bytes)
+{
+	return sys_call(SYS_munlock, (long)at, (long)bytes, 0, 0, 0, 0);
 }
 
 long sys_madvise(uintptr_t at, size_t bytes, int advice)
@@ -179,6 +198,29 @@ long sys_memfd(const char *name, unsigned flags)
 	return sys_call(SYS_memfd_create, (long)name, flags, 0, 0, 0, 0);
 }
 
+long sys_pread(int fd, void *buf, size_t bytes, off_t offset)
+{
+	return sys_call(SYS_pread64, fd, (long)buf, (long)bytes, offset, 0, 0);
+}
+
+long sys_fcntl(int fd, int command, void *arg)
+{
+	return sys_call(SYS_fcntl, fd, command, (long)arg, 0, 0, 0);
+}
+
+long sys_pipe(int ret_fds[2])
+{
+	return sys_call(SYS_pipe2, (long)ret_fds, O_CLOEXEC, 0, 0, 0, 0);
+}
+
+long sys_wait_readable(int fd, int limit_ms)
+{
+	const struct timespec limit = { limit_ms / 1000, limit_ms % 1000 * 1000000L };
+	struct pollfd on = { .fd = fd, .events = POLLIN };
+
+	return sys_call(SYS_ppoll, (long)&on, 1, (long)&limit, 0, sizeof(uint64_t), 0);
+}
+
 long sys_fstat(int fd, struct stat *buf)
 {
 	return sys_call(SYS_fstat, fd, (long)buf, 0, 0, 0, 0);
@@ -243,4 +285,41 @@ long sys_gettid(void)
 long sys_sigmask(int how, const uint64_t *set, uint64_t *ret_old)
 {
 	return sys_call(SYS_rt_sigprocmask, how, (long)set, (long)ret_old, sizeof(*set), 0, 0);
+}
+
+#if defined(__x86_64__)
+#define SA_RESTORER_FLAG 0x04000000ul
+
+/* Debuggers and unwinders know a signal frame by exactly these two instructions. */
+void sys_signal_return(void) __attribute__((visibility("hidden")));
+__asm__(".text\n"
+	".hidden sys_signal_return\n"
+	".globl sys_signal_return\n"
+	".type sys_signal_return, @function\n"
+	".p2align 4\n"
+	"	nop\n"
+	"sys_signal_return:\n"
+	"	movq $15, %rax\n"
+	"	syscall\n"
+	".size sys_signal_return, . - sys_signal_return\n");
+#endif
+
+long sys_sigaction(int number, const struct sys_action *action, struct sys_action *ret_old)
+{
+	struct sys_action with;
+
+	if (action) {
+		with = *action;
+#if defined(__x86_64__)
+		with.flags |= SA_RESTORER_FLAG;
+		with.restorer = sys_signal_return;
+#endif
+	}
+	return sys_call(SYS_rt_sigaction, number, action ? (long)&with : 0, (long)ret_old,
+			sizeof(uint64_t), 0, 0);
+}
+
+long sys_sigqueue_self(int number, void *info)
+{
+	return sys_call(SYS_rt_tgsigqueueinfo, sys_getpid(), sys_gettid(), number, (long)info, 0, 0);
 }

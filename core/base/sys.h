@@ -41,6 +41,9 @@ long sys_mmap(uintptr_t at, size_t bytes, int prot, int flags, int fd, off_t off
 long sys_munmap(uintptr_t at, size_t bytes);
 long sys_mremap(uintptr_t at, size_t bytes, size_t new_bytes, int flags, uintptr_t to);
 long sys_mprotect(uintptr_t at, size_t bytes, int prot);
+long sys_pkey_mprotect(uintptr_t at, size_t bytes, int prot, int pkey);
+long sys_mlock2(uintptr_t at, size_t bytes, unsigned flags);
+long sys_munlock(uintptr_t at, size_t bytes);
 long sys_madvise(uintptr_t at, size_t bytes, int advice);
 long sys_mincore(uintptr_t at, size_t bytes, unsigned char *vec);
 
@@ -63,6 +66,10 @@ long sys_unlinkat(int dir, const char *path, int flags);
 long sys_flock(int fd, int operation);
 long sys_ioctl(int fd, unsigned long request, void *arg);
 long sys_memfd(const char *name, unsigned flags);
+long sys_pread(int fd, void *buf, size_t bytes, off_t offset);
+long sys_fcntl(int fd, int command, void *arg);
+long sys_pipe(int ret_fds[2]);		/* close-on-exec */
+long sys_wait_readable(int fd, int limit_ms);	/* poll(2): 1, 0 or -errno */
 
 struct stat;
 long sys_fstat(int fd, struct stat *buf);
@@ -84,5 +91,17 @@ long sys_get_mempolicy(int *ret_mode, unsigned long *ret_nodes, unsigned long no
 long sys_getpid(void);
 long sys_gettid(void);
 long sys_sigmask(int how, const uint64_t *set, uint64_t *ret_old);
+
+/* As the kernel keeps it. The way back from a handler is added by sys_sigaction. */
+struct sys_action {
+	void (*handler)(int);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+long sys_sigaction(int number, const struct sys_action *action, struct sys_action *ret_old);
+
+/* Sends @info, a siginfo_t, to the calling thread itself. */
+long sys_sigqueue_self(int number, void *info);
 
 #endif

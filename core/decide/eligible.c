@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* eligible.c - the table of DESIGN.md section 4 as code */
+/* eligible.c - what is rerouted, guarded, or left alone */
 #include "core/decide/eligible.h"
 
 #include <linux/mman.h>

@@ -17,7 +17,7 @@ struct cgroup_limit {
 	uint64_t usage;
 	uint64_t room;		/* CGROUP_UNLIMITED: no limit; 0 when over it */
 	uint64_t refused;	/* "max N" of hugetlb.<size>.events (v2), failcnt (v1) */
-	char path[CGROUP_PATH_SHOWN];	/* directory of the group that binds, "" when none does */
+	char path[CGROUP_PATH_SHOWN];	/* of the group that binds, "" when none does */
 };
 
 struct cgroup_hugetlb {
@@ -44,8 +44,9 @@ struct cgroup_hugetlb {
  * (its root field honoured: nested and bind-mounted hierarchies), the way up
  * to the mount's top is walked level by level. A limit shows only in the file
  * of the group that has it, so every level counts. A group without the file has
- * no limit; a directory without cgroup.procs is no group we can see. Where our
- * group is not below the mount's root, the top of the mount is all that is read. "max", or any value above 2^62, is no limit.
+ * no limit; a directory without cgroup.procs is no group we can see. "max", or
+ * any value above 2^62, is no limit. Where our group is not below the mount's
+ * root, the top of the mount is all that is read.
  *
  * Return: 0, also when there is no controller (controlled is false then);
  * -errno of reading /proc/self/cgroup or mountinfo (-EACCES, -ENOENT: hidden),

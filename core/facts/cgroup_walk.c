@@ -235,27 +235,15 @@ static int at_true_root(struct cgroup_walk *walk, bool *ret_true_root)
 	return err;
 }
 
-static int find_our_group(struct cgroup_walk *walk, const char *root, const char *controller,
-			  struct span groups, struct span mountinfo)
+/* To our group, through the mount that shows most of the way to it. */
+static int enter_group(struct cgroup_walk *walk, const struct membership *me,
+		       const char *controller, bool initial, struct span mountinfo)
 {
-	struct membership me = find_membership(groups, controller);
 	struct blob scratch = { 0 };
 	struct view v = { 0 };
-	bool initial, true_root = false;
-	int err = in_initial_namespace(root, &initial);
+	bool true_root = false;
+	int err = find_view(mountinfo, me, controller, &scratch, &v);
 
-	if (err)
-		return err;
-	walk->v2 = !me.v1;
-	walk->memory_hugetlb = accounts_hugetlb(mountinfo);
-	walk->ended = true;
-	if (!me.v1 && !me.v2)
-		return 0;
-	if (initial && span_equal(me.path, "/")) {
-		walk->complete = mountinfo_whole(groups);
-		return 0;	/* the true root: no limit can be set there */
-	}
-	err = find_view(mountinfo, &me, controller, &scratch, &v);
 	blob_free(&scratch);
 	if (err || !v.found)
 		return err;
@@ -263,33 +251,63 @@ static int find_our_group(struct cgroup_walk *walk, const char *root, const char
 	if (err)
 		return err;
 	walk->ended = false;
-	if (!v.above_us || !mountinfo_whole(groups))
+	if (!v.above_us)
 		return 0;
-	if (!initial || v.root_bytes != 1)
+	if (initial && v.root_bytes == 1)
+		true_root = true;
+	else
 		err = at_true_root(walk, &true_root);
-	walk->complete = true_root || (initial && v.root_bytes == 1);
+	walk->complete = true_root;
+	return err;
+}
+
+static int find_our_group(struct cgroup_walk *walk, const char *root, const char *controller,
+			  struct span groups)
+{
+	struct membership me = find_membership(groups, controller);
+	struct blob mountinfo = { 0 };
+	bool initial;
+	int err = in_initial_namespace(root, &initial);
+
+	walk->v2 = !me.v1;
+	if (err)
+		return err;
+	if ((me.v1 || me.v2) && initial && span_equal(me.path, "/")) {
+		walk->complete = true;	/* the true root: no limit can be set there */
+		return 0;
+	}
+	err = blob_read_under(root, "/proc/self/mountinfo", &mountinfo);
+	if (err)
+		return err;
+
+	struct span mounts = { mountinfo.at, mountinfo.bytes };
+
+	walk->memory_hugetlb = accounts_hugetlb(mounts);
+	if (me.v1 || me.v2)
+		err = enter_group(walk, &me, controller, initial, mounts);
+	blob_free(&mountinfo);
 	return err;
 }
 
 int cgroup_walk_open(struct cgroup_walk *walk, const char *root, const char *controller)
 {
-	struct blob groups = { 0 }, mountinfo = { 0 };
+	struct blob content = { 0 };
 	int err;
 
 	*walk = (struct cgroup_walk){ .ended = true };
 	err = reader_open(&walk->level, root);
 	if (!err)
-		err = blob_read_under(root, "/proc/self/cgroup", &groups);
+		err = blob_read_under(root, "/proc/self/cgroup", &content);
+
+	struct span groups = { content.at, content.bytes };
+
 	if (!err)
-		err = blob_read_under(root, "/proc/self/mountinfo", &mountinfo);
-	if (!err)
-		err = find_our_group(walk, root, controller,
-				     (struct span){ groups.at, groups.bytes },
-				     (struct span){ mountinfo.at, mountinfo.bytes });
+		err = find_our_group(walk, root, controller, groups);
+	if (!mountinfo_whole(groups))
+		walk->complete = false;	/* the line that names our group may be missing */
 	if (!err && !walk->complete)
 		err = controller_absent(root, controller, &walk->absent);
-	blob_free(&groups);
-	blob_free(&mountinfo);
+	blob_free(&content);
 	if (err)
 		cgroup_walk_close(walk);
 	return err;

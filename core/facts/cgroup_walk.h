@@ -17,7 +17,10 @@
 struct cgroup_walk {
 	bool absent;		/* the kernel has no such controller: nothing to walk */
 	bool v2;
-	/* A cgroup2 mount of ours charges huge pages to the memory controller. */
+	/*
+	 * A cgroup2 mount of ours charges huge pages to the memory controller.
+	 * Not looked for in the true root, where nothing could come of it.
+	 */
 	bool memory_hugetlb;
 	/*
 	 * Nothing above us is out of sight, as far as walked: the mount shows the

@@ -178,7 +178,7 @@ static void say(const struct conf_remark *remark)
 }
 
 /* Only the winner speaks, so a process says each remark once. */
-static const struct conf *publish(const struct conf *mine)
+static const struct conf *publish(char *const *environment, const struct conf *mine)
 {
 	const struct conf *first = NULL;
 	struct conf again;
@@ -189,25 +189,32 @@ static const struct conf *publish(const struct conf *mine)
 		return first;
 	}
 	if (mine->active && mine != &defaults)
-		conf_parse(environ, NULL, say, &again);
+		conf_parse(environment, NULL, say, &again);
 	return mine;
 }
 
-static const struct conf *read_now(void)
+static const struct conf *read_now(char *const *environment)
 {
 	const bool secure = getauxval(AT_SECURE) != 0;
 	const struct conf *mine;
 
-	if (!secure && !environ)
+	if (!secure && !environment)
 		return NULL;
-	if (conf_seal(environ, secure, &mine))
+	if (conf_seal(environment, secure, &mine))
 		return NULL;
-	return publish(mine);
+	return publish(environment, mine);
 }
 
 const struct conf *conf_get(void)
 {
 	const struct conf *c = __atomic_load_n(&now.sealed, __ATOMIC_ACQUIRE);
 
-	return __builtin_expect(c != NULL, 1) ? c : read_now();
+	return __builtin_expect(c != NULL, 1) ? c : read_now(environ);
+}
+
+const struct conf *conf_start(char *const *environment)
+{
+	const struct conf *c = __atomic_load_n(&now.sealed, __ATOMIC_ACQUIRE);
+
+	return c ? c : read_now(environment);
 }

@@ -2,7 +2,7 @@
 /*
  * conf.h - the environment, read once and sealed
  *
- * All of libhugetlbfs' variables with its meaning, and ours (DESIGN.md 11).
+ * All of libhugetlbfs' variables with its meaning, and ours (README.md).
  * Under AT_SECURE nothing is read and nothing is rerouted. A bad value costs
  * one line, which names the variable, the value and what is used instead.
  */
@@ -104,5 +104,8 @@ void conf_unseal(const struct conf *c);
  * no memory to keep it in: the next call tries again. Async-signal-safe.
  */
 const struct conf *conf_get(void);
+
+/* The same for the first constructor of all, which runs before libc has environ. */
+const struct conf *conf_start(char *const *environment);
 
 #endif

@@ -20,9 +20,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifndef KIB
 #define KIB (UINT64_C(1) << 10)
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
+#endif
 
 enum { HARNESS_TIMEOUT_SECS = 60 };
 

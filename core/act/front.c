@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * front.c - catch, mend, or hand on unchanged
+ *
+ * Pitfalls.
+ * 1. The kernel kills a process whose fault signal is blocked or ignored. Our
+ *    handlers therefore run with SA_NODEFER and masks without these two; what
+ *    the program believes to be blocked is kept beside (believed).
+ * 2. A handler that leaves by siglongjmp() never returns here, and glibc puts
+ *    the mask back behind our back. So a belief is no reason to kill; only a
+ *    fault inside a handler frame that is still on the stack is.
+ * 3. With SA_ONSTACK the kernel takes the alternate stack for our handler. A
+ *    program's handler that did not ask for it is called on the stack that was
+ *    interrupted, below its red zone.
+ * 4. Faults happen in any thread, in handlers and between the two writes of an
+ *    update: readers of the program's action go by a sequence number, and the
+ *    update touches none of the program's memory.
+ */
+#include "core/act/front.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <ucontext.h>
+
+#include "core/act/rescue.h"
+#include "core/base/lock.h"
+
+#define SIGNALS 64
+#define SAME_STACK ((uintptr_t)1 << 20)
+#define RED_ZONE 256
+
+struct fronted {
+	bool armed;
+	uint32_t sequence;		/* odd while program is being written */
+	struct sys_action program;
+};
+
+/*
+ * lock guards the writing of all this. System calls are made under it, no other
+ * lock is taken. Held with signals held back. fork renews it.
+ */
+static struct {
+	struct lock lock;
+	struct fronted bus, segv;
+	uint64_t masked[2];		/* signals whose handlers believe these blocked */
+} front = { .lock = LOCK_INIT(LOCK_FRONT) };
+
+/* Of the calling thread: fronted signals it believes blocked; its innermost handler frame. */
+static __thread uint64_t believed __attribute__((tls_model("initial-exec")));
+static __thread uintptr_t inside_frame[2] __attribute__((tls_model("initial-exec")));
+
+static uint64_t bit(int number)
+{
+	return (uint64_t)1 << (number - 1);
+}
+
+static struct fronted *fronted(int number)
+{
+	if (number == SIGBUS)
+		return &front.bus;
+	return number == SIGSEGV ? &front.segv : NULL;
+}
+
+static uint64_t *masked_set(uint64_t which)
+{
+	return &front.masked[which == bit(SIGSEGV)];
+}
+
+static struct sys_action snapshot(const struct fronted *f)
+{
+	struct sys_action copy;
+	uint32_t before, after;
+
+	do {
+		before = __atomic_load_n(&f->sequence, __ATOMIC_ACQUIRE);
+		copy = f->program;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		after = __atomic_load_n(&f->sequence, __ATOMIC_RELAXED);
+	} while (before != after || (before & 1));
+	return copy;
+}
+
+static void remember(struct fronted *f, const struct sys_action *action)
+{
+	__atomic_fetch_add(&f->sequence, 1, __ATOMIC_ACQ_REL);
+	f->program = *action;
+	__atomic_fetch_add(&f->sequence, 1, __ATOMIC_RELEASE);
+}
+
+/* Runs @call(@a, @b, @c) with the stack pointer at @sp. */
+static void call_on(uintptr_t sp, void (*call)(int, siginfo_t *, void *), int a, siginfo_t *b, void *c)
+{
+#if defined(__x86_64__)
+	register long di __asm__("rdi") = a;
+	register long si __asm__("rsi") = (long)b;
+	register long dx __asm__("rdx") = (long)c;
+
+	__asm__ volatile("movq %%rsp, %%rbx\n\tmovq %[sp], %%rsp\n\tcallq *%[call]\n\tmovq %%rbx, %%rsp"
+			 : "+r"(di), "+r"(si), "+r"(dx)
+			 : [sp] "r"(sp), [call] "r"(call)
+			 : "rax", "rbx", "rcx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2",
+			   "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
+			   "xmm12", "xmm13", "xmm14", "xmm15", "memory", "cc");
+#elif defined(__aarch64__)
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = (long)b;
+	register long x2 __asm__("x2") = (long)c;
+
+	__asm__ volatile("mov x19, sp\n\tmov sp, %[sp]\n\tblr %[call]\n\tmov sp, x19"
+			 : "+r"(x0), "+r"(x1), "+r"(x2)
+			 : [sp] "r"(sp), [call] "r"(call)
+			 : "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13",
+			   "x14", "x15", "x16", "x17", "x19", "x30", "v0", "v1", "v2", "v3", "v4",
+			   "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15",
+			   "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25",
+			   "v26", "v27", "v28", "v29", "v30", "v31", "memory", "cc");
+#endif
+}
+
+static uintptr_t interrupted_sp(const ucontext_t *uc)
+{
+#if defined(__x86_64__)
+	return (uintptr_t)uc->uc_mcontext.gregs[REG_RSP];
+#else
+	return (uintptr_t)uc->uc_mcontext.sp;
+#endif
+}
+
+static bool lies_on(const stack_t *s, uintptr_t at)
+{
+	return !(s->ss_flags & SS_DISABLE) && at - (uintptr_t)s->ss_sp < s->ss_size;
+}
+
+static void call_program(const struct sys_action *action, int number, siginfo_t *info, void *context)
+{
+	void (*handler)(int, siginfo_t *, void *) =
+		(void (*)(int, siginfo_t *, void *))(uintptr_t)action->handler;
+	const ucontext_t *uc = context;
+	uintptr_t sp = interrupted_sp(uc);
+
+	if ((action->flags & SA_ONSTACK) || lies_on(&uc->uc_stack, sp) ||
+	    !lies_on(&uc->uc_stack, (uintptr_t)__builtin_frame_address(0)))
+		handler(number, info, context);
+	else
+		call_on((sp - RED_ZONE) & ~(uintptr_t)15, handler, number, info, context);
+}
+
+/* Not raised for what this thread does just now: it would not come again. */
+static bool is_sent(int number, int code)
+{
+	return code <= 0 || (number == SIGBUS && code == BUS_MCEERR_AO);
+}
+
+static void die(int number, siginfo_t *info)
+{
+	const struct sys_action plain = { .handler = SIG_DFL };
+
+	sys_sigaction(number, &plain, NULL);
+	if (is_sent(number, info->si_code))
+		sys_sigqueue_self(number, info);
+}
+
+/* Sent by somebody to a thread that believes it blocked: pending, until it unblocks. */
+static void keep_pending(int number, siginfo_t *info, ucontext_t *uc)
+{
+	const uint64_t it = bit(number);
+
+	sys_sigmask(SIG_BLOCK, &it, NULL);
+	sys_sigqueue_self(number, info);
+	sigaddset(&uc->uc_sigmask, number);
+}
+
+/* The frame of an earlier handler is still there, and this fault happened on top of it. */
+static bool is_inside(uintptr_t frame, uintptr_t sp)
+{
+	return frame && sp < frame && frame - sp < SAME_STACK;
+}
+
+static void hand_on(struct fronted *f, int number, siginfo_t *info, ucontext_t *uc)
+{
+	struct sys_action action = snapshot(f);
+	uintptr_t *frame = &inside_frame[number == SIGSEGV], outer = *frame;
+	const bool sent = is_sent(number, info->si_code);
+	const uint64_t before = believed;
+
+	if (sent && (believed & bit(number))) {
+		keep_pending(number, info, uc);
+		return;
+	}
+	if (sent && action.handler == SIG_IGN)
+		return;
+	if (action.handler == SIG_DFL || action.handler == SIG_IGN ||
+	    (!(action.flags & SA_NODEFER) && is_inside(outer, interrupted_sp(uc)))) {
+		die(number, info);
+		return;
+	}
+	if (action.flags & SA_RESETHAND) {
+		struct sys_action reset = action;
+
+		reset.handler = SIG_DFL;
+		remember(f, &reset);
+	}
+	*frame = (uintptr_t)__builtin_frame_address(0);
+	if (!(action.flags & SA_NODEFER))
+		believed |= bit(number);
+	believed |= action.mask & FRONT_MASK;
+	call_program(&action, number, info, uc);
+	believed = before;
+	*frame = outer;
+}
+
+static void caught(int number, siginfo_t *info, void *context)
+{
+	struct fronted *f = fronted(number);
+
+	if (!is_sent(number, info->si_code) &&
+	    rescue_mends(number, info->si_code, (uintptr_t)info->si_addr))
+		return;
+	hand_on(f, number, info, context);
+}
+
+static struct sys_action ours(const struct sys_action *program)
+{
+	return (struct sys_action){
+		.handler = (void (*)(int))(uintptr_t)caught,
+		.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | (program->flags & SA_RESTART),
+		.mask = program->mask & ~FRONT_MASK,
+	};
+}
+
+bool front_arm(int number)
+{
+	struct fronted *f = fronted(number);
+	struct sys_action program, mine;
+	struct quiet q;
+	bool armed;
+
+	if (__atomic_load_n(&f->armed, __ATOMIC_ACQUIRE))
+		return true;
+	quiet_enter(&q);
+	lock_take(&front.lock);
+	armed = f->armed;
+	if (!armed && sys_sigaction(number, NULL, &program) == 0) {
+		if (*masked_set(bit(SIGBUS)) & bit(number))
+			program.mask |= bit(SIGBUS);
+		if (*masked_set(bit(SIGSEGV)) & bit(number))
+			program.mask |= bit(SIGSEGV);
+		remember(f, &program);
+		mine = ours(&program);
+		armed = sys_sigaction(number, &mine, NULL) == 0;
+		__atomic_store_n(&f->armed, armed, __ATOMIC_RELEASE);
+	}
+	lock_drop(&front.lock);
+	quiet_leave(&q);
+	return armed;
+}
+
+static void note_masked(int number, uint64_t mask)
+{
+	for (uint64_t which = bit(SIGBUS); which; which = which == bit(SIGBUS) ? bit(SIGSEGV) : 0) {
+		uint64_t *set = masked_set(which);
+
+		*set = mask & which ? *set | bit(number) : *set & ~bit(number);
+	}
+}
+
+static uint64_t noted_mask(int number)
+{
+	return (front.masked[0] & bit(number) ? bit(SIGBUS) : 0) |
+	       (front.masked[1] & bit(number) ? bit(SIGSEGV) : 0);
+}
+
+static long change(int number, const struct sys_action *action, struct sys_action *old)
+{
+	struct fronted *f = fronted(number);
+	struct sys_action to_kernel;
+	long err = 0;
+
+	if (f && f->armed) {
+		*old = f->program;
+		if (action) {
+			to_kernel = ours(action);
+			err = sys_sigaction(number, &to_kernel, NULL);
+		}
+		if (action && !err)
+			remember(f, action);
+		return err;
+	}
+	if (action) {
+		to_kernel = *action;
+		to_kernel.mask &= ~FRONT_MASK;
+	}
+	err = sys_sigaction(number, action ? &to_kernel : NULL, old);
+	if (!err) {
+		old->mask |= noted_mask(number);
+		if (action)
+			note_masked(number, action->mask);
+	}
+	return err;
+}
+
+long front_action(int number, const struct sys_action *action, struct sys_action *ret_old)
+{
+	struct sys_action wish, old = { 0 };
+	struct quiet q;
+	long err;
+
+	if (number < 1 || number > SIGNALS)
+		return -EINVAL;
+	if (action)
+		wish = *action;
+	quiet_enter(&q);
+	lock_take(&front.lock);
+	err = change(number, action ? &wish : NULL, &old);
+	lock_drop(&front.lock);
+	quiet_leave(&q);
+	if (!err && ret_old)
+		*ret_old = old;
+	return err;
+}
+
+long front_mask(int how, const uint64_t *set, uint64_t *ret_old)
+{
+	const uint64_t before = believed;
+	uint64_t wish = set ? *set : 0, old, pass;
+	long err;
+
+	/* Unblocking reaches the kernel whole: something may be pending there. */
+	pass = how == SIG_UNBLOCK ? wish : wish & ~FRONT_MASK;
+	err = sys_sigmask(how, set ? &pass : NULL, &old);
+	if (err)
+		return err;
+	if (set && how == SIG_BLOCK)
+		believed |= wish & FRONT_MASK;
+	else if (set && how == SIG_UNBLOCK)
+		believed &= ~wish;
+	else if (set)
+		believed = wish & FRONT_MASK;
+	if (ret_old)
+		*ret_old = old | before;
+	return 0;
+}
+
+void front_freeze(void)
+{
+	lock_take(&front.lock);
+}
+
+void front_thaw(void)
+{
+	lock_drop(&front.lock);
+}
+
+void front_renew(void)
+{
+	lock_renew(&front.lock);
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * promote.c - the list of candidates, and the swap of one granule
+ *
+ * Pitfalls.
+ * 1. Write-protection skips places that have no page yet, so a first write to
+ *    one would go unseen: all of the granule is made present for reading first
+ *    (zero pages cost nothing).
+ * 2. A program can change memory behind our back by raw system calls. What is
+ *    promoted is therefore looked up in /proc/self/maps first: private,
+ *    anonymous, of the protection its word says.
+ * 3. The list holds hints. What they point to is checked by its word, claimed.
+ */
+#include "core/act/promote.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "core/act/demote.h"
+#include "core/act/pagemap.h"
+#include "core/act/stats.h"
+#include "core/act/writers.h"
+#include "core/base/align.h"
+#include "core/base/lock.h"
+#include "core/base/mem.h"
+#include "core/base/sys.h"
+#include "core/facts/maps.h"
+
+#define REST_AFTER_SHORTAGE_NS 100000000u
+#define LOOK_AGAIN_NS 1000000000u
+#define ADVICE_POPULATE_READ 22
+
+struct range {
+	uintptr_t lo, hi;
+};
+
+static struct {
+	struct lock lock;	/* guards what follows; memory is mapped under it */
+	struct blob ranges;	/* struct range[], a stack */
+	struct blob later;	/* the same: looked at, not touched yet */
+	uint64_t later_at;	/* when to look again */
+	uint64_t rest_until;
+} list = { .lock = LOCK_INIT(LOCK_PROMOTE) };
+
+void promote_note(uintptr_t lo, uintptr_t hi)
+{
+	const struct range r = { lo, hi };
+
+	lock_take(&list.lock);
+	blob_add(&list.ranges, &r, sizeof(r));	/* a hint lost is a page that stays small */
+	lock_drop(&list.lock);
+}
+
+void promote_hint(uintptr_t lo, uintptr_t hi)
+{
+	const struct range r = { lo, hi };
+
+	if (!lock_try(&list.lock))
+		return;
+	blob_add(&list.ranges, &r, sizeof(r));
+	lock_drop(&list.lock);
+}
+
+static void note_later(uintptr_t at)
+{
+	const struct range r = { at, at + GRANULE };
+	struct range *last;
+
+	lock_take(&list.lock);
+	last = (struct range *)(list.later.at + list.later.bytes) - 1;
+	if (list.later.bytes && last->hi == at)
+		last->hi += GRANULE;
+	else
+		blob_add(&list.later, &r, sizeof(r));
+	lock_drop(&list.lock);
+}
+
+bool promote_is_due(void)
+{
+	if (!__atomic_load_n(&list.ranges.bytes, __ATOMIC_RELAXED) &&
+	    !__atomic_load_n(&list.later.bytes, __ATOMIC_RELAXED))
+		return false;
+	return sys_now_ns() >= __atomic_load_n(&list.rest_until, __ATOMIC_RELAXED);
+}
+
+/* Nothing new to look at: the second look at what was not touched the first time. */
+static void look_again(void)
+{
+	struct blob empty = list.ranges;
+	uint64_t now = sys_now_ns();
+
+	if (list.ranges.bytes || !list.later.bytes || now < list.later_at)
+		return;
+	list.ranges = list.later;
+	list.later = empty;
+	list.later_at = now + LOOK_AGAIN_NS;
+}
+
+/* Takes the next granule off the list; 0 when there is none. */
+static uintptr_t next_candidate(void)
+{
+	uintptr_t at = 0;
+
+	lock_take(&list.lock);
+	look_again();
+	while (!at && list.ranges.bytes) {
+		struct range *top = (struct range *)(list.ranges.at + list.ranges.bytes) - 1;
+
+		if (top->lo + GRANULE > top->hi) {
+			list.ranges.bytes -= sizeof(*top);
+			continue;
+		}
+		at = top->lo;
+		top->lo += GRANULE;
+	}
+	lock_drop(&list.lock);
+	return at;
+}
+
+/* Half of it at least: a granule hardly used would cost more memory than it gains. */
+static bool is_touched(uintptr_t at)
+{
+	unsigned char vec[512];
+	const size_t page = mem_page_bytes(), n = GRANULE / page;
+	size_t present = 0;
+
+	if (n > sizeof(vec) || sys_mincore(at, GRANULE, vec) != 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		present += vec[i] & 1;
+	return present >= n / 2;
+}
+
+static bool is_as_remembered(uintptr_t at, page_word word)
+{
+	struct map_facts facts;
+
+	return maps_read_range("", at, at + GRANULE, &facts) == 0 && facts.anonymous &&
+	       !facts.shared && !facts.huge && facts.prot == word_prot(word);
+}
+
+/* The huge page at @aside, with the content of [at, at + GRANULE), in its place. */
+static bool swap(uintptr_t aside, uintptr_t at, int prot)
+{
+	struct writers w;
+
+	if (sys_madvise(at, GRANULE, ADVICE_POPULATE_READ) != 0 ||
+	    writers_hold(at, GRANULE, prot, &w) != 0)
+		return false;
+	memcpy((void *)aside, (const void *)at, GRANULE);
+	if (sys_failed(sys_mremap(aside, GRANULE, GRANULE, MREMAP_MAYMOVE | MREMAP_FIXED, at))) {
+		writers_give_up(&w);
+		return false;
+	}
+	writers_release(&w);
+	return true;
+}
+
+enum outcome { PROMOTED, LEFT, SHORT };
+
+static enum outcome promote_one(const struct backing *how, uintptr_t at, page_word word)
+{
+	struct backing mine = *how;
+	uintptr_t aside;
+	size_t got;
+
+	if (!is_touched(at)) {
+		note_later(at);
+		return LEFT;
+	}
+	if (!is_as_remembered(at, word))
+		return LEFT;
+	mine.prot = word_prot(word);
+	if (backing_make(&mine, 1, 0, &aside, &got) != 0)
+		return SHORT;
+	if (!swap(aside, at, mine.prot)) {
+		sys_munmap(aside, GRANULE);
+		return LEFT;
+	}
+	stats_hold(GRANULE);
+	stats_huge(word_use(word), GRANULE);
+	stats_promoted(1);
+	pagemap_set(at, at + GRANULE,
+		    word_make(PAGE_PRIVATE, word_prot(word), GRANULE, word_use(word)));
+	return PROMOTED;
+}
+
+static enum outcome try_candidate(const struct backing *how, uintptr_t at)
+{
+	const int wanted = PROT_READ | PROT_WRITE;
+	struct claim c = pagemap_claim(at, at + GRANULE);
+	page_word word = pagemap_get(at) & ~(WORD_CLAIMED | WORD_WAITED);
+	enum outcome got = LEFT;
+
+	if (word_kind(word) == PAGE_SMALL && (word_prot(word) & wanted) == wanted)
+		got = promote_one(how, at, word);
+	pagemap_unclaim(&c);
+	return got;
+}
+
+void promote_rest(void)
+{
+	__atomic_store_n(&list.rest_until, sys_now_ns() + REST_AFTER_SHORTAGE_NS,
+			 __ATOMIC_RELAXED);
+}
+
+uint64_t promote_some(const struct backing *how, uint64_t pages)
+{
+	const uint64_t until = sys_now_ns() + PROMOTE_BUDGET_NS;
+	struct range retry = { 0 };
+	uint64_t done = 0;
+	uintptr_t at;
+
+	if (how->page_bytes != GRANULE || demote_has_pins())
+		return 0;
+	while (done < pages && sys_now_ns() < until && (at = next_candidate()) != 0) {
+		enum outcome got = try_candidate(how, at);
+
+		if (got == PROMOTED)
+			done++;
+		if (got != SHORT)
+			continue;
+		retry = (struct range){ at, at + GRANULE };
+		break;
+	}
+	if (retry.lo) {
+		promote_note(retry.lo, retry.hi);
+		promote_rest();
+	}
+	return done;
+}
+
+void promote_freeze(void)
+{
+	lock_take(&list.lock);
+}
+
+void promote_thaw(void)
+{
+	lock_drop(&list.lock);
+}
+
+void promote_renew(void)
+{
+	lock_renew(&list.lock);
+}

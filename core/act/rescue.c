@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rescue.c - one page, claimed once, replaced, tried again
+ *
+ * What SIGBUS means on a page of ours (BUS_ADRERR; hardware errors have codes of
+ * their own and are handed on):
+ * - private, present: a write that needs a copy, and no page for it. It is never
+ *   the child's loss: our pages own no reservation, so the kernel takes none
+ *   away (KERNEL.md 2.2). The content is readable.
+ * - private, absent: never written, or given back: it reads zero.
+ * - shared among our threads only, absent: likewise.
+ * - shared with others: small pages of ours would be a second truth. A page of
+ *   our own private ones is made small instead, so that one is free.
+ *
+ * Pitfalls.
+ * 1. All threads that touched the page come here. Who gets the claim mends it;
+ *    the others find another word and try their access again.
+ * 2. A thread inside an operation of ours (a guest) may write to a page it has
+ *    claimed: then it comes here holding the claim, and waiting would be for
+ *    ever. A guest writes only to what it has claimed.
+ * 3. The thread that forks holds the gate closed, and so does its child until
+ *    it has renewed everything: it goes in without the gate.
+ */
+#include "core/act/rescue.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+
+#include "core/act/demote.h"
+#include "core/act/front.h"
+#include "core/act/pagemap.h"
+#include "core/act/sharing.h"
+#include "core/act/stats.h"
+#include "core/act/writers.h"
+#include "core/base/align.h"
+#include "core/base/lock.h"
+#include "core/base/mem.h"
+#include "core/base/sys.h"
+
+#define WORD_MARKS (WORD_CLAIMED | WORD_WAITED)
+
+static bool may_be_mended(page_word word)
+{
+	return word_is_huge_ours(word) || word_kind(word) == PAGE_GUARDED;
+}
+
+static bool is_present(uintptr_t at)
+{
+	unsigned char vec = 0;
+
+	return sys_mincore(at, mem_page_bytes(), &vec) == 0 && (vec & 1);
+}
+
+/* Shared anonymous memory that no other process can have. */
+static bool is_only_ours(page_word word)
+{
+	return demote_shared_is_ours() && word_kind(word) != PAGE_SEGMENT && !(word & WORD_FILE);
+}
+
+/* Never written, and nobody else's: fresh small pages, atomically in its place. */
+static bool zero_shared(uintptr_t at, page_word word)
+{
+	const int flags = MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED;
+	const size_t bytes = word_page_bytes(word);
+
+	if (sys_failed(sys_mmap(at, bytes, word_prot(word), flags, -1, 0)))
+		return false;
+	if (word_is_huge_ours(word) || (word & WORD_HELD))
+		stats_release(bytes);
+	stats_small(word_use(word), bytes, REASON_RESCUE);
+	pagemap_set(at, at + bytes, 0);
+	return true;
+}
+
+struct donor {
+	int fd;
+	uintptr_t not_this;
+	uintptr_t at;
+	page_word word;
+};
+
+/* A private page that is ours alone and present: made small, it frees a huge one. */
+static void look_for_donor(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
+{
+	struct donor *d = arg;
+
+	if (d->at || word_kind(word) != PAGE_PRIVATE || !(word_prot(word) & PROT_READ))
+		return;
+	for (uintptr_t at = lo; at < hi && !d->at; at += word_page_bytes(word)) {
+		if (at == d->not_this || (pagemap_get(at) & WORD_CLAIMED) ||
+		    sharing_of(d->fd, at) != SHARING_EXCLUSIVE)
+			continue;
+		d->at = at;
+		d->word = word;
+	}
+}
+
+/* Called with no claim held: the donor's is taken. */
+static bool make_room(uintptr_t at)
+{
+	struct donor d = { .fd = sharing_open(), .not_this = at };
+	struct claim c;
+	bool made = false;
+
+	if (d.fd < 0)
+		return false;
+	if (!demote_has_pins())
+		pagemap_walk(look_for_donor, &d);
+	sys_close(d.fd);
+	if (!d.at)
+		return false;
+	c = pagemap_claim(d.at, d.at + 1);
+	if ((pagemap_get(d.at) & ~WORD_MARKS) == d.word)
+		made = demote_shared_page(d.at, d.word, REASON_RESCUE, false) == 0;
+	pagemap_unclaim(&c);
+	return made;
+}
+
+enum mended { MENDED, NOT_OURS, NEEDS_ROOM };
+
+/* Called with the claim of the page at @at. */
+static enum mended mend(uintptr_t at, page_word word)
+{
+	if (word_is_private_huge(word))
+		return demote_shared_page(at, word, REASON_RESCUE, false) == 0 ? MENDED : NOT_OURS;
+	if (is_only_ours(word) && !is_present(at))
+		return zero_shared(at, word) ? MENDED : NOT_OURS;
+	return NEEDS_ROOM;
+}
+
+static enum mended mend_claimed(uintptr_t at)
+{
+	const struct claim none = { 0 };
+	bool mine = (pagemap_get(at) & WORD_CLAIMED) && gate_role() != GATE_OUTSIDE;
+	struct claim c = mine ? none : pagemap_claim(at, at + 1);
+	page_word word = pagemap_get(at) & ~WORD_MARKS;
+	enum mended m = MENDED;
+
+	/* Somebody has been here before us: the access may work now. */
+	if (may_be_mended(word)) {
+		uintptr_t page = align_down(at, word_page_bytes(word));
+
+		m = mend(page, word);
+		if (m == MENDED)
+			stats_rescued(1);
+		if (m == MENDED && mine)
+			pagemap_claim(page, page + word_page_bytes(word));
+	}
+	if (!mine)
+		pagemap_unclaim(&c);
+	return m;
+}
+
+static bool rescue(uintptr_t at)
+{
+	bool outside = gate_role() == GATE_OUTSIDE;
+	enum mended m;
+	struct quiet q;
+
+	if (!may_be_mended(pagemap_get(at)))
+		return false;
+	if (outside)
+		gate_enter(&q);
+	m = mend_claimed(at);
+	if (m == NEEDS_ROOM && gate_role() == GATE_GUEST && outside)
+		m = make_room(at) ? MENDED : NOT_OURS;
+	if (outside)
+		gate_leave(&q);
+	return m == MENDED;
+}
+
+bool rescue_mends(int number, int code, uintptr_t at)
+{
+	if (number == SIGSEGV)
+		return code == SEGV_ACCERR && writers_wait(at);
+	return code == BUS_ADRERR && rescue(at);
+}
+
+void rescue_arm(void)
+{
+	front_arm(SIGBUS);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rescue.h - the net: a page of ours for which there is no huge page gets small ones
+ *
+ * For what proof cannot cover: copy-on-write after a fork, limits lowered and
+ * policies changed under a running program. A page that was populated keeps its
+ * content, copied with writers held; one that was never written reads zero. The
+ * access is then tried again and works.
+ */
+#ifndef HRESV_CORE_ACT_RESCUE_H
+#define HRESV_CORE_ACT_RESCUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * From now on SIGBUS for want of a huge page is mended. Called before memory is
+ * handed out that may need it; the second call costs one load.
+ */
+void rescue_arm(void);
+
+/*
+ * The fault handler's question (front.h): SIGBUS or SIGSEGV with this code at
+ * @at, in the thread that took it. True: the access may be tried again.
+ */
+bool rescue_mends(int number, int code, uintptr_t at);
+
+#endif

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork.c - what is shared, is there enough for it, and which way if not
+ *
+ * Pitfalls.
+ * 1. Nothing may be mapped or allocated through the route between prepare and
+ *    parent or child: the gate is closed, by this very thread.
+ * 2. pthread_atfork() handlers run whether or not fork(2) succeeds: fork_parent()
+ *    can't know if there is a child.
+ * 3. In the child everything is as it was in the parent, held locks included, but
+ *    nobody is there who holds them. The gate comes first, the locks next.
+ * 4. Descriptors are inherited: what is the child's alone is closed in the parent,
+ *    and the other way round.
+ */
+#include "core/fork.h"
+
+#include <errno.h>
+
+#include "core/act/aside.h"
+#include "core/act/attach.h"
+#include "core/act/cow.h"
+#include "core/act/dead.h"
+#include "core/act/demote.h"
+#include "core/act/front.h"
+#include "core/act/ledger.h"
+#include "core/act/pagemap.h"
+#include "core/act/promote.h"
+#include "core/act/rescue.h"
+#include "core/act/sharing.h"
+#include "core/act/stats.h"
+#include "core/act/turn.h"
+#include "core/act/writers.h"
+#include "core/base/lock.h"
+#include "core/base/out.h"
+#include "core/base/sys.h"
+#include "core/facts/conf.h"
+#include "core/plan.h"
+
+#define SIZES 4
+
+enum way {
+	WAY_NOTHING,		/* no private huge page */
+	WAY_SHARE,		/* the kernel copies, and has the pages for it */
+	WAY_COW,		/* we copy, at the first write (cow.h) */
+	WAY_COPY,		/* the child copies at once, the parent waits */
+	WAY_DEMOTE,		/* all of it small, before */
+};
+
+struct amount {
+	size_t n;
+	struct { size_t page_bytes; uint64_t pages; } of[SIZES];
+	uint64_t bytes;
+};
+
+/* Guarded by the closed gate. */
+static struct {
+	struct quiet quiet;
+	enum way way;
+	int promise[SIZES];	/* of the fork under way: the child's; 0: none */
+	int held[SIZES];	/* of the fork that made this process */
+	int done[2];		/* WAY_COPY: the pipe the parent waits at */
+} fk;
+
+static bool is_at_stake(page_word word)
+{
+	return word_is_private_huge(word) && !(word & WORD_NOFORK);
+}
+
+static void add_run(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
+{
+	struct amount *a = arg;
+	size_t i = 0;
+
+	if (!is_at_stake(word))
+		return;
+	while (i < a->n && a->of[i].page_bytes != word_page_bytes(word))
+		i++;
+	if (i == SIZES)
+		return;
+	if (i == a->n) {
+		a->of[a->n++].page_bytes = word_page_bytes(word);
+		a->of[i].pages = 0;
+	}
+	a->of[i].pages += (hi - lo) / word_page_bytes(word);
+	a->bytes += hi - lo;
+}
+
+static struct amount at_stake(void)
+{
+	struct amount a = { 0 };
+
+	pagemap_walk(add_run, &a);
+	return a;
+}
+
+static void close_all(int fds[SIZES])
+{
+	for (size_t i = 0; i < SIZES; i++) {
+		if (fds[i])
+			sys_close(fds[i]);
+		fds[i] = 0;
+	}
+}
+
+/* A free page, promised to nobody, for every page that will be shared. */
+static bool promise_all(const struct amount *a, int ret_fds[SIZES])
+{
+	bool enough = true;
+
+	for (size_t i = 0; i < a->n && enough; i++) {
+		struct turn t = turn_take(TURN_ALONE, a->of[i].page_bytes);
+		uint64_t spare = plan_spare(a->of[i].page_bytes);
+
+		enough = ledger_promise(a->of[i].page_bytes, a->of[i].pages, spare,
+					&ret_fds[i]) == 0;
+		turn_drop(&t);
+	}
+	if (!enough)
+		close_all(ret_fds);
+	return enough;
+}
+
+static enum way way_without_pages(void)
+{
+	if (cow_is_possible())
+		return WAY_COW;
+	return writers_are_one() ? WAY_COPY : WAY_DEMOTE;
+}
+
+static enum way choose(const struct conf *conf, const struct amount *a)
+{
+	if (!a->bytes)
+		return WAY_NOTHING;
+	switch (conf->fork) {
+	case FORK_SHARE:
+		return WAY_SHARE;
+	case FORK_COPY:
+		if (writers_are_one())
+			return WAY_COPY;
+		break;
+	case FORK_AUTO:
+	case FORK_REFUSE:
+		if (promise_all(a, fk.promise))
+			return WAY_SHARE;
+		break;
+	}
+	return way_without_pages();
+}
+
+static void demote_run(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
+{
+	const bool alone = *(const bool *)arg;
+	const size_t page = word_page_bytes(word);
+
+	if (!is_at_stake(word))
+		return;
+	for (uintptr_t at = lo; at < hi; at += page) {
+		struct claim c = pagemap_claim(at, at + 1);
+
+		demote_shared_page(at, word, REASON_FORK, alone);
+		pagemap_unclaim(&c);
+	}
+}
+
+/*
+ * The kernel holds some pages for I/O, and says not which: those it copies for the
+ * child at once, they are never shared, and the others are left to the net.
+ */
+static void demote_all(bool alone)
+{
+	if (!demote_has_pins())
+		pagemap_walk(demote_run, &alone);
+}
+
+static void tell(enum way way, const struct amount *a)
+{
+	static const char *const names[] = {
+		[WAY_SHARE] = "shared, pages to spare",
+		[WAY_COW] = "copied by us at the first write",
+		[WAY_COPY] = "copied for the child",
+		[WAY_DEMOTE] = "made small before",
+	};
+	struct line l;
+
+	if (out_level() < 3 || way == WAY_NOTHING)
+		return;
+	line_start(&l);
+	line_text(&l, "libhresv: fork: ");
+	line_size(&l, a->bytes);
+	line_text(&l, " huge, ");
+	line_text(&l, names[way]);
+	line_send(&l);
+}
+
+static void act(enum way way)
+{
+	if (way == WAY_COPY && sys_pipe(fk.done) != 0) {
+		fk.done[0] = fk.done[1] = 0;
+		way = fk.way = WAY_DEMOTE;
+	}
+	if (way == WAY_COW) {
+		rescue_arm();
+		cow_hold();
+		if (cow_begin() != 0) {
+			cow_let_go();
+			way = fk.way = WAY_DEMOTE;
+		}
+	}
+	if (way == WAY_DEMOTE)
+		demote_all(writers_are_one());
+	if (way != WAY_NOTHING)
+		rescue_arm();
+}
+
+void fork_prepare(void)
+{
+	const struct conf *conf = conf_get();
+	struct amount a = { 0 };
+	struct quiet q;
+
+	quiet_enter(&q);
+	gate_close();
+	fk.quiet = q;
+	fk.way = WAY_NOTHING;
+	if (!conf || !conf->active)
+		return;
+	demote_shared_no_more();
+	a = at_stake();
+	fk.way = choose(conf, &a);
+	act(fk.way);
+	tell(fk.way, &a);
+	attach_freeze();
+	plan_freeze();
+	promote_freeze();
+	dead_freeze();
+	front_freeze();
+}
+
+static void wait_for_child(void)
+{
+	char byte;
+
+	sys_close(fk.done[1]);
+	while (sys_read(fk.done[0], &byte, 1) == -EINTR)
+		;
+	sys_close(fk.done[0]);
+	fk.done[0] = fk.done[1] = 0;
+}
+
+static void reopen(void)
+{
+	const struct quiet q = fk.quiet;
+
+	gate_open();
+	quiet_leave(&q);
+}
+
+void fork_parent(void)
+{
+	const struct conf *conf = conf_get();
+
+	if (conf && conf->active) {
+		front_thaw();
+		dead_thaw();
+		promote_thaw();
+		plan_thaw();
+		attach_thaw();
+	}
+	close_all(fk.promise);
+	if (fk.way == WAY_COPY)
+		wait_for_child();
+	if (fk.way == WAY_COW)
+		cow_let_go();
+	reopen();
+}
+
+static void renew(void)
+{
+	gate_renew();
+	front_renew();
+	dead_renew();
+	aside_abandon();
+	promote_renew();
+	plan_renew();
+	attach_renew();
+	cow_forget();
+}
+
+/* Nobody else is here yet: no writers to hold. The parent waits, or copies for itself. */
+static void take_own(void)
+{
+	demote_all(true);
+	sys_close(fk.done[0]);
+	sys_close(fk.done[1]);
+	fk.done[0] = fk.done[1] = 0;
+}
+
+void fork_child(void)
+{
+	const struct quiet q = fk.quiet;
+
+	renew();
+	close_all(fk.held);
+	for (size_t i = 0; i < SIZES; i++) {
+		fk.held[i] = fk.promise[i];
+		fk.promise[i] = 0;
+	}
+	if (fk.way == WAY_COPY)
+		take_own();
+	if (fk.way == WAY_COW)
+		cow_begin();
+	quiet_leave(&q);
+}
+
+bool fork_is_refused(void)
+{
+	const struct conf *conf = conf_get();
+	int fds[SIZES] = { 0 };
+	struct amount a;
+	struct quiet q;
+	bool enough;
+
+	if (!conf || !conf->active || conf->fork != FORK_REFUSE)
+		return false;
+	a = at_stake();
+	if (!a.bytes)
+		return false;
+	quiet_enter(&q);
+	enough = promise_all(&a, fds);
+	close_all(fds);
+	quiet_leave(&q);
+	return !enough;
+}

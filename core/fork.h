@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork.h - a second process: both live, with the right data
+ *
+ * Private huge pages are shared by parent and child until either writes; then
+ * the kernel needs another huge page, and kills or robs where there is none.
+ * Which way out is taken is said in docs/FORK.md.
+ *
+ * fork_prepare() comes right before the child is made, after every other lock of
+ * the process has been taken, and fork_parent() or fork_child() right after: in
+ * between the gate is closed, and whoever maps memory waits. Signals are held back
+ * in the calling thread. Safe in a signal handler that interrupted no operation
+ * of ours, which none can.
+ */
+#ifndef HRESV_CORE_FORK_H
+#define HRESV_CORE_FORK_H
+
+#include <stdbool.h>
+
+void fork_prepare(void);
+/* Also when there is no child: fork(2) failed. */
+void fork_parent(void);
+void fork_child(void);
+
+/* HUGETLB_FORK=refuse: this fork may not be made; the caller says ENOMEM. */
+bool fork_is_refused(void);
+
+#endif

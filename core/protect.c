@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * protect.c - mprotect on memory of ours, and address space that is committed
+ *
+ * The kernel changes the protection of a range mapping by mapping, front to
+ * back, and stops at the first error with what came before changed. So do we,
+ * run by run of the page map: an unmapped hole is ENOMEM at the same place.
+ *
+ * A run that has the protection already is left alone, so the page across its
+ * end need not be split for nothing.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "core/act/cut.h"
+#include "core/act/pagemap.h"
+#include "core/base/align.h"
+#include "core/base/lock.h"
+#include "core/base/mem.h"
+#include "core/base/sys.h"
+#include "core/commit.h"
+#include "core/route.h"
+
+#define PROT_PLAIN (PROT_READ | PROT_WRITE | PROT_EXEC)
+
+struct change {
+	int prot;
+	int pkey;		/* -1: mprotect, which resets the key to 0 */
+};
+
+static long call(uintptr_t lo, uintptr_t hi, const struct change *c)
+{
+	if (c->pkey >= 0)
+		return sys_pkey_mprotect(lo, hi - lo, c->prot, c->pkey);
+	return sys_mprotect(lo, hi - lo, c->prot);
+}
+
+static page_word changed(page_word word, const struct change *c)
+{
+	return word_with_pkey(word_with_prot(word, c->prot), c->pkey > 0 ? c->pkey : 0);
+}
+
+/* A run of huge pages of one kind; [lo, hi) may begin and end inside a page. */
+static long change_huge(uintptr_t lo, uintptr_t hi, page_word word, const struct change *c)
+{
+	const page_word target = changed(word, c);
+	long err;
+
+	if (target == word)
+		return 0;
+	err = cut_at(lo, 0, 0, REASON_DEMOTED_MPROTECT);
+	if (!err)
+		err = cut_at(hi, 0, 0, REASON_DEMOTED_MPROTECT);
+	if (err)
+		return -ENOMEM;
+	err = call(lo, hi, c);
+	if (!err) {
+		uintptr_t from = align_up(lo, word_page_bytes(word));
+		uintptr_t to = align_down(hi, word_page_bytes(word));
+
+		if (from < to)
+			pagemap_set(from, to, target);
+	}
+	return err;
+}
+
+static long change_run(uintptr_t lo, uintptr_t hi, page_word word, const struct change *c)
+{
+	if (word_is_huge_ours(word))
+		return change_huge(lo, hi, word, c);
+	if (word_kind(word) == PAGE_RESERVED && c->pkey < 0)
+		return commit_reserved(lo, hi, word, c->prot);
+	if (word_kind(word) == PAGE_SMALL && word_prot(word) != c->prot)
+		cut_forget_small(lo, hi);
+	if (word_kind(word) == PAGE_RESERVED)
+		cut_forget_small(lo, hi);
+	return call(lo, hi, c);
+}
+
+long route_protect(uintptr_t at, size_t bytes, int prot, int pkey)
+{
+	const struct change c = { .prot = prot, .pkey = pkey };
+	const size_t page = mem_page_bytes();
+	uintptr_t hi = at + align_up(bytes, page);
+	struct claim claim;
+	struct quiet q;
+	long err = 0;
+
+	if (!is_aligned(at, page) || align_up_overflows(bytes, page) || hi <= at ||
+	    (prot & ~PROT_PLAIN) || cut_splits_guarded(at, hi))
+		return call(at, at + bytes, &c);
+	gate_enter(&q);
+	claim = pagemap_claim(at, hi);
+	for (uintptr_t lo = at, end; lo < hi && !err; lo = end) {
+		page_word word;
+
+		end = pagemap_run(lo, hi, &word);
+		err = change_run(lo, end, word, &c);
+	}
+	pagemap_unclaim(&claim);
+	gate_leave(&q);
+	return err;
+}

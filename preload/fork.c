@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork.c - every way to a second process that copies the memory of the first
+ *
+ * The policy (core/fork.h) is in handlers registered with libc, so that libc's own
+ * forks run it too: daemon, forkpty. vfork, posix_spawn, system and popen share
+ * the parent's memory until the child execs, and need nothing.
+ *
+ * Pitfalls.
+ * 1. libc runs prepare handlers last registered first, and ours must run last:
+ *    who waits at our closed gate may hold a lock that another handler wants.
+ *    So they are registered by the first constructor that runs at all (the
+ *    library is linked -z initfirst), or earlier by the allocator.
+ * 2. _Fork() runs no handlers, and may be called in a signal handler. What lies
+ *    behind our name is found in libc's symbol table when we start: dlsym() takes
+ *    locks, and would be heard of.
+ * 3. clone() returns in the child on another stack, by calling a function.
+ */
+#include "core/fork.h"
+
+#include <linux/sched.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "preload/call.h"
+#include "preload/fork.h"
+#include "preload/real.h"
+
+/* glibc's other names for its own. */
+extern pid_t __fork(void);
+extern int __clone(int (*run)(void *), void *stack, int flags, void *arg, ...);
+extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
+			     void *owner);
+
+static struct {
+	bool registered;
+	pid_t (*bare_fork)(void);
+} forks;
+
+void preload_fork_start(void)
+{
+	if (__atomic_exchange_n(&forks.registered, true, __ATOMIC_ACQ_REL))
+		return;
+	__register_atfork(fork_prepare, fork_parent, fork_child, NULL);
+}
+
+void preload_fork_find(void)
+{
+	forks.bare_fork = (pid_t (*)(void))(uintptr_t)real_in_libc("_Fork");
+}
+
+HRESV_EXPORT pid_t fork(void)
+{
+	if (fork_is_refused()) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return __fork();
+}
+
+/* Where libc has no such function no program can call it either. */
+HRESV_EXPORT pid_t _Fork(void)
+{
+	pid_t pid;
+
+	if (!forks.bare_fork) {
+		errno = ENOSYS;
+		return -1;
+	}
+	if (fork_is_refused()) {
+		errno = ENOMEM;
+		return -1;
+	}
+	fork_prepare();
+	pid = forks.bare_fork();
+	if (pid == 0)
+		fork_child();
+	else
+		fork_parent();
+	return pid;
+}
+
+struct start {
+	int (*run)(void *);
+	void *arg;
+};
+
+static int run_in_child(void *arg)
+{
+	const struct start s = *(const struct start *)arg;
+
+	fork_child();
+	return s.run(s.arg);
+}
+
+HRESV_EXPORT int clone(int (*run)(void *), void *stack, int flags, void *arg, ...)
+{
+	struct start s = { run, arg };
+	pid_t *parent_tid, *child_tid;
+	va_list more;
+	void *tls;
+	int pid;
+
+	va_start(more, arg);
+	parent_tid = va_arg(more, pid_t *);
+	tls = va_arg(more, void *);
+	child_tid = va_arg(more, pid_t *);
+	va_end(more);
+	if ((flags & CLONE_VM) || !run || !stack)
+		return __clone(run, stack, flags, arg, parent_tid, tls, child_tid);
+	if (fork_is_refused()) {
+		errno = ENOMEM;
+		return -1;
+	}
+	fork_prepare();
+	pid = __clone(run_in_child, stack, flags, &s, parent_tid, tls, child_tid);
+	fork_parent();
+	return pid;
+}
+
+/*
+ * syscall(2) with the number of a call that makes a process (syscall.c): 0:
+ * no memory is copied, or the child gets a stack of its own and can't return
+ * through us. The kernel gets it as it is.
+ */
+bool preload_fork_is_raw(long number, long first, long second)
+{
+	const struct clone_args *args = (const struct clone_args *)first;
+
+	if (number == SYS_clone3)
+		return args && second >= CLONE_ARGS_SIZE_VER0 && !args->stack &&
+		       !(args->flags & CLONE_VM);
+	if (number == SYS_clone)
+		return !(first & CLONE_VM) && !second;
+	return true;
+}
+
+long preload_fork_raw(long number, long a, long b, long c, long d, long e)
+{
+	long pid;
+
+	if (fork_is_refused())
+		return call_value(-ENOMEM);
+	fork_prepare();
+	pid = sys_call(number, a, b, c, d, e, 0);
+	if (pid == 0)
+		fork_child();
+	else
+		fork_parent();
+	return call_value(pid);
+}
