@@ -189,7 +189,7 @@ static enum outcome try_candidate(const struct backing *how, uintptr_t at)
 {
 	const int wanted = PROT_READ | PROT_WRITE;
 	struct claim c = pagemap_claim(at, at + GRANULE);
-	page_word word = pagemap_get(at) & ~(WORD_CLAIMED | WORD_WAITED);
+	page_word word = pagemap_get(at) & ~WORD_MARKS;
 	enum outcome got = LEFT;
 
 	if (word_kind(word) == PAGE_SMALL && (word_prot(word) & wanted) == wanted)
