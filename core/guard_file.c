@@ -24,6 +24,7 @@
 #include "core/act/backing.h"
 #include "core/act/pagemap.h"
 #include "core/act/place.h"
+#include "core/act/rescue.h"
 #include "core/act/stats.h"
 #include "core/act/turn.h"
 #include "core/act/undo.h"
@@ -119,7 +120,9 @@ static long map_proven(const struct request *rq, size_t bytes, size_t page)
 	struct file_state before;
 	long at;
 
-	if (!reserved)
+	if (reserved)
+		rescue_arm();	/* untouched: a limit may be lowered before it is */
+	else
 		t = turn_take(TURN_ALONE, page);
 	before = state_of(rq->fd);
 	at = map_as_asked(rq);
