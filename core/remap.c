@@ -21,6 +21,7 @@
 #include "core/act/cut.h"
 #include "core/act/move.h"
 #include "core/act/pagemap.h"
+#include "core/act/place.h"
 #include "core/act/undo.h"
 #include "core/base/align.h"
 #include "core/base/lock.h"
@@ -279,6 +280,7 @@ static long move_to_new_place(const struct remap *r)
 	to = find_place(r, &alike);
 	if (sys_failed(to))
 		return to;
+	alike = alike && place_can_move(GRANULE);
 	err = move_range(r->at, moved, (uintptr_t)to, alike, keep ? &r->facts : NULL);
 	if (err) {
 		if (!(r->flags & MREMAP_FIXED))
