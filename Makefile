@@ -116,11 +116,12 @@ $(CORE_A): $(CORE_OBJ)
 
 comma := ,
 
-# $(1) soname, $(2) version script, $(3) objects and archives
+# $(1) soname, $(2) version script, $(3) objects and archives. Bound symbolically:
+# what calls mmap or free in here means ours, whoever else defines it.
 define link_shared
 @mkdir -p $(@D)
 $(call say,LD,$@) $(CC) -shared -pthread $(CFLAGS) -o $@ -Wl,-soname,$(1) \
-	-Wl,--version-script=$(srcdir)/$(2) -Wl,-z,defs $(LINK_FLAGS) $(3)
+	-Wl,--version-script=$(srcdir)/$(2) -Wl,-z,defs -Wl,-Bsymbolic-functions $(LINK_FLAGS) $(3)
 endef
 
 # initfirst: fork handlers run in the order they were registered, and ours must be
@@ -154,8 +155,10 @@ $(BUILD)/hresv: $(TOOLS_OBJ) $(CORE_A)
 
 # Debian's archive defines malloc and its family, and has one C++ member. Ours are
 # the only malloc: jemalloc's public names get the prefix je_, as its private ones
-# have; so do the libm functions its profiler (off) would draw libm in for. So the
-# allocator has to define je_exp, je_log and je_round.
+# have. So do the functions of libm that its profiler (off) would draw libm in for,
+# and the calls that must not come round to our own mmap; allocator/engine.c defines
+# these. Its constructor goes: it is started when it is first needed.
+JEMALLOC_NEEDS := exp log round mmap munmap madvise mprotect
 ifneq ($(JEMALLOC_ARCHIVE),)
 JEMALLOC := $(BUILD)/jemalloc/libjemalloc.a
 $(MALLOC_SO) $(MALLOC_A) $(if $(ALLOCATOR_OBJ),$(HRESV_SO)): $(JEMALLOC)
@@ -169,8 +172,9 @@ $(BUILD)/jemalloc/libjemalloc.a: $(JEMALLOC_ARCHIVE) config.mk
 	$(AR) dD $@.new jemalloc_cpp.pic.o && \
 	{ $(NM) -g --defined-only $@.new | \
 		awk 'NF == 3 && $$3 !~ /^(je_|DW\.|_Z)/ { print $$3, "je_" $$3 }'; \
-	  for f in exp log round; do echo "$$f je_$$f"; done; } >$@.names && \
-	$(OBJCOPY) --redefine-syms=$@.names $@.new && mv $@.new $@
+	  for f in $(JEMALLOC_NEEDS); do echo "$$f je_$$f"; done; } >$@.names && \
+	$(OBJCOPY) --redefine-syms=$@.names --remove-section=.init_array \
+		--remove-section=.rela.init_array $@.new && mv $@.new $@
 
 ## Tests -----------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "core/act/cow.h"
 #include "core/act/cut.h"
 #include "core/act/pagemap.h"
 #include "core/act/release.h"
@@ -91,10 +92,10 @@ static long keep_advice(const struct piece *p, page_word flag, bool on)
  */
 static long discard(const struct piece *p)
 {
-	if (word_kind(p->word) != PAGE_PRIVATE)
-		return p->advice == MADV_FREE ? -EINVAL : 0;
 	if ((p->word & WORD_LOCKED) && p->advice != ADVICE_DONTNEED_LOCKED)
 		return -EINVAL;
+	if (word_kind(p->word) != PAGE_PRIVATE)
+		return p->advice == MADV_FREE ? -EINVAL : 0;
 	return release_private(p->lo, p->hi, p->word) == 0 ? 0 : -ENOMEM;
 }
 
@@ -105,19 +106,20 @@ static long advise_huge(const struct piece *p)
 	case MADV_RANDOM:
 	case MADV_SEQUENTIAL:
 	case MADV_WILLNEED:
-	case MADV_COLD:
-	case MADV_PAGEOUT:
 	case MADV_HUGEPAGE:
 	case MADV_NOHUGEPAGE:
 	case ADVICE_COLLAPSE:
 	case ADVICE_GUARD_REMOVE:
 		return 0;
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+		return p->word & WORD_LOCKED ? -EINVAL : 0;
 	case MADV_DONTNEED:
 	case MADV_FREE:
 	case ADVICE_DONTNEED_LOCKED:
 		return discard(p);
 	case MADV_REMOVE:
-		if (word_kind(p->word) == PAGE_PRIVATE)
+		if (word_kind(p->word) == PAGE_PRIVATE || (p->word & WORD_LOCKED))
 			return -EINVAL;
 		return release_shared(p->lo, p->hi, p->word);
 	case MADV_DONTFORK:
@@ -163,6 +165,11 @@ static long advise_run(const struct piece *p)
 	return call(p);
 }
 
+static bool populates(int advice)
+{
+	return advice == ADVICE_POPULATE_READ || advice == ADVICE_POPULATE_WRITE;
+}
+
 static long advise_all(uintptr_t lo, uintptr_t hi, int advice)
 {
 	bool hole = false;
@@ -175,7 +182,8 @@ static long advise_all(uintptr_t lo, uintptr_t hi, int advice)
 
 		long err = advise_run(&p);
 
-		if (err == -ENOMEM)
+		/* Populating goes page by page and ends at the first hole. */
+		if (err == -ENOMEM && !populates(advice))
 			hole = true;
 		else if (err)
 			return err;
@@ -195,6 +203,8 @@ long route_advise(uintptr_t at, size_t bytes, int advice)
 		return sys_madvise(at, bytes, advice);
 	gate_enter(&q);
 	claim = pagemap_claim(at, hi);
+	if (advice == ADVICE_POPULATE_WRITE)
+		cow_own_all(at, hi);
 	err = advise_all(at, hi, advice);
 	pagemap_unclaim(&claim);
 	gate_leave(&q);

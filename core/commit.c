@@ -116,6 +116,27 @@ static void make_huge_or_note(uintptr_t lo, uintptr_t hi, int prot, enum use use
 	promote_note(from, to);
 }
 
+/* A debugger can write where the program can't. */
+static bool is_untouched(uintptr_t lo, uintptr_t hi)
+{
+	unsigned char vec[GRANULE / 4096];
+
+	for (uintptr_t at = lo, end; at < hi; at = end) {
+		end = align_down(at, GRANULE) + GRANULE;
+		if (end > hi)
+			end = hi;
+
+		size_t n = (end - at) / mem_page_bytes();
+
+		if (sys_mincore(at, end - at, vec) != 0)
+			return false;
+		for (size_t i = 0; i < n; i++)
+			if (vec[i] & 1)
+				return false;
+	}
+	return true;
+}
+
 long commit_reserved(uintptr_t lo, uintptr_t hi, page_word word, int prot)
 {
 	long err = sys_mprotect(lo, hi - lo, prot);
@@ -124,7 +145,8 @@ long commit_reserved(uintptr_t lo, uintptr_t hi, page_word word, int prot)
 	if (err || prot == PROT_NONE)
 		return err;
 	cut_forget_small(lo, hi);
-	if ((prot & (PROT_READ | PROT_WRITE)) == (PROT_READ | PROT_WRITE) && is_wanted())
+	if ((prot & (PROT_READ | PROT_WRITE)) == (PROT_READ | PROT_WRITE) && is_wanted() &&
+	    is_untouched(lo, hi))
 		make_huge_or_note(lo, hi, prot, USE_MMAP);
 	return 0;
 }

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 
+#include "core/act/aside.h"
 #include "core/act/attach.h"
 #include "core/act/cow.h"
 #include "core/act/dead.h"
@@ -278,6 +279,7 @@ static void renew(void)
 	gate_renew();
 	front_renew();
 	dead_renew();
+	aside_abandon();
 	promote_renew();
 	plan_renew();
 	attach_renew();

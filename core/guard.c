@@ -24,6 +24,7 @@
 
 #include "core/act/backing.h"
 #include "core/act/pagemap.h"
+#include "core/act/place.h"
 #include "core/act/stats.h"
 #include "core/act/undo.h"
 #include "core/base/align.h"
@@ -33,6 +34,10 @@
 #include "core/decide/eligible.h"
 #include "core/facts/conf.h"
 #include "core/plan.h"
+
+#ifndef MAP_32BIT	/* x86 alone has it */
+#define MAP_32BIT 0
+#endif
 
 static long as_asked(const struct request *rq)
 {
@@ -108,50 +113,6 @@ static void leave_spot(const struct spot *s, size_t bytes)
 		sys_munmap(s->to, bytes);
 }
 
-/*
- * What was built lies in a hole of the very range it shall replace, and mremap()
- * refuses to move a mapping onto itself: first to a place that is clear of it.
- * Of three times the room, one side of the range is always long enough.
- */
-static long step_clear(uintptr_t aside, size_t bytes, size_t page, uintptr_t to)
-{
-	const size_t room = 3 * bytes + 2 * page;
-	long at = sys_mmap(0, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	uintptr_t lo = (uintptr_t)at, hi = lo + room, clear;
-	long moved;
-
-	if (sys_failed(at))
-		return at;
-	clear = align_up(lo, page);
-	if (clear < to + bytes && to < clear + bytes)
-		clear = align_up(to + bytes, page);
-	moved = clear + bytes <= hi ? sys_mremap(aside, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
-						 clear) : -ENOMEM;
-	if (sys_failed(moved)) {
-		sys_munmap(lo, room);
-		return moved;
-	}
-	if (clear > lo)
-		sys_munmap(lo, clear - lo);
-	if (hi > clear + bytes)
-		sys_munmap(clear + bytes, hi - clear - bytes);
-	return moved;
-}
-
-static long move_to(const struct spot *s, uintptr_t *aside, size_t bytes, size_t page)
-{
-	if (!s->to)
-		return (long)*aside;
-	if (*aside < s->to + bytes && s->to < *aside + bytes) {
-		long clear = step_clear(*aside, bytes, page, s->to);
-
-		if (sys_failed(clear))
-			return clear;
-		*aside = (uintptr_t)clear;
-	}
-	return sys_mremap(*aside, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, s->to);
-}
-
 static void publish(const struct request *rq, uintptr_t at, size_t bytes, size_t page)
 {
 	if (pagemap_prepare(at, at + bytes) != 0)
@@ -171,7 +132,7 @@ static long settle(const struct request *rq, const struct spot *s, uintptr_t asi
 	if (s->to && !s->kept && pagemap_any(s->to, s->to + bytes))
 		at = undo_clear_way(s->to, s->to + bytes, REASON_DEMOTED_MUNMAP, &w);
 	if (!sys_failed(at))
-		at = move_to(s, &aside, bytes, page);
+		at = s->to ? place_over(&aside, bytes, page, s->to) : (long)aside;
 	if (sys_failed(at)) {
 		sys_munmap(aside, bytes);
 		leave_spot(s, bytes);
@@ -254,6 +215,7 @@ static long map_proven(const struct request *rq, size_t page)
 		.flags = rq->flags & MAP_LOCKED,
 		.shared = is_shared(rq),
 		.whole = true,
+		.may_breathe = true,
 	};
 	enum reason why = refused_by(bytes, page);
 	struct spot spot;

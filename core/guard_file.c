@@ -3,9 +3,12 @@
  * guard_file.c - mappings of the program's own hugetlbfs files and memfds
  *
  * The file is the program's: its pages, its size, its sharers. So the mapping
- * is made exactly as asked and then proven in place. What a failed proof left
- * in a file that was empty before is punched out again; a file that had pages
- * keeps them, as it would after any touch.
+ * is made exactly as asked and then proven; with MAP_FIXED at a place of its own
+ * first, as a refusal must not cost what was there. What a failed proof left in a
+ * file that was empty before is punched out again, and the turn is held from the
+ * look at the file until then, or it could be another process' fresh data; a file
+ * that had pages keeps them, as it would after any touch. The reservation of a
+ * shared file stays with it until it is closed or cut, as after any mmap().
  *
  * A private writable mapping that the proof would copy in full (pages of the
  * file that exist already) is proven all the same: the copies are what a write
@@ -20,6 +23,7 @@
 
 #include "core/act/backing.h"
 #include "core/act/pagemap.h"
+#include "core/act/place.h"
 #include "core/act/rescue.h"
 #include "core/act/stats.h"
 #include "core/act/turn.h"
@@ -81,23 +85,17 @@ static size_t backed_bytes(const struct request *rq, size_t bytes, size_t page)
 	return size - (uint64_t)rq->offset < bytes ? (size_t)(size - (uint64_t)rq->offset) : bytes;
 }
 
+static bool is_proven_by_reserving(const struct request *rq, size_t page)
+{
+	return rq->prot == PROT_NONE ||
+	       (!is_private(rq) && !(rq->flags & MAP_NORESERVE) && plan_reservation_proves(page));
+}
+
 static int prove(const struct request *rq, uintptr_t at, size_t bytes, size_t page)
 {
-	bool read_only = !(rq->prot & PROT_WRITE);
 	size_t backed = backed_bytes(rq, bytes, page);
-	struct turn t;
-	int err;
 
-	if (!backed || rq->prot == PROT_NONE)
-		return 0;
-	if (!is_private(rq) && !(rq->flags & MAP_NORESERVE) && plan_reservation_proves(page)) {
-		rescue_arm();
-		return 0;
-	}
-	t = turn_take(TURN_ALONE, page);
-	err = backing_prove(at, backed, page, read_only);
-	turn_drop(&t);
-	return err;
+	return backed ? backing_prove(at, backed, page, !(rq->prot & PROT_WRITE)) : 0;
 }
 
 static long map_as_asked(const struct request *rq)
@@ -108,50 +106,86 @@ static long map_as_asked(const struct request *rq)
 	return sys_mmap(rq->at, rq->bytes, rq->prot, flags, rq->fd, rq->offset);
 }
 
+static long refuse(size_t bytes, size_t page)
+{
+	stats_guarded(bytes, plan_blame(page, NULL));
+	return -ENOMEM;
+}
+
+/* The mapping, proven, or nothing and the file as it was. */
+static long map_proven(const struct request *rq, size_t bytes, size_t page)
+{
+	bool reserved = is_proven_by_reserving(rq, page);
+	struct turn t = { .fd = -1 };
+	struct file_state before;
+	long at;
+
+	if (reserved)
+		rescue_arm();	/* untouched: a limit may be lowered before it is */
+	else
+		t = turn_take(TURN_ALONE, page);
+	before = state_of(rq->fd);
+	at = map_as_asked(rq);
+	if (!sys_failed(at) && !reserved && prove(rq, (uintptr_t)at, bytes, page) != 0) {
+		sys_munmap((uintptr_t)at, bytes);
+		restore_file(rq, bytes, &before);
+		at = -ENOMEM;
+	}
+	turn_drop(&t);
+	return at == -ENOMEM ? refuse(bytes, page) : at;
+}
+
+static void publish(const struct request *rq, uintptr_t at, size_t bytes, size_t page)
+{
+	stats_guarded(bytes, REASON_NONE);
+	if (pagemap_prepare(at, at + bytes) == 0)
+		pagemap_set(at, at + bytes, word_make(PAGE_GUARDED, rq->prot, page, USE_MMAP) |
+						    (is_private(rq) ? 0 : WORD_SHARED | WORD_FILE));
+}
+
+/* MAP_FIXED: aside first, then over what is there, which may be memory of ours. */
+static long map_over(const struct request *rq, size_t bytes, size_t page)
+{
+	struct request anywhere = *rq;
+	struct way w = { 0 };
+	uintptr_t aside;
+	long at;
+
+	anywhere.at = 0;
+	anywhere.flags &= ~MAP_FIXED;
+	at = map_proven(&anywhere, bytes, page);
+	if (sys_failed(at))
+		return at;
+	aside = (uintptr_t)at;
+	at = 0;
+	if (pagemap_any(rq->at, rq->at + bytes))
+		at = undo_clear_way(rq->at, rq->at + bytes, REASON_DEMOTED_MUNMAP, &w);
+	if (!sys_failed(at))
+		at = place_over(&aside, bytes, page, rq->at);
+	if (sys_failed(at)) {
+		sys_munmap(aside, bytes);
+		undo_restore(&w);
+		return at;
+	}
+	undo_done(&w);
+	return at;
+}
+
 /* Called as a guest of the gate. */
-static long map_and_prove(const struct request *rq, size_t page)
+static long map_file(const struct request *rq, size_t page)
 {
 	size_t bytes = align_up(rq->bytes, page);
-	struct file_state before = state_of(rq->fd);
+	bool over = (rq->flags & MAP_FIXED) && !(rq->flags & MAP_FIXED_NOREPLACE) && rq->at &&
+		    is_aligned(rq->at, page);
 	long at;
-	int err;
 
 	if (plan_charged_to_memory()) {
 		stats_guarded(bytes, REASON_MEMCG);
 		return -ENOMEM;
 	}
-	at = map_as_asked(rq);
-	if (sys_failed(at)) {
-		if (at == -ENOMEM)
-			stats_guarded(bytes, plan_blame(page, NULL));
-		return at;
-	}
-	err = prove(rq, (uintptr_t)at, bytes, page);
-	if (err) {
-		sys_munmap((uintptr_t)at, bytes);
-		restore_file(rq, bytes, &before);
-		stats_guarded(bytes, plan_blame(page, NULL));
-		return -ENOMEM;
-	}
-	stats_guarded(bytes, REASON_NONE);
-	if (pagemap_prepare((uintptr_t)at, (uintptr_t)at + bytes) == 0)
-		pagemap_set((uintptr_t)at, (uintptr_t)at + bytes,
-			    word_make(PAGE_GUARDED, rq->prot, page, USE_MMAP) |
-				    (is_private(rq) ? 0 : WORD_SHARED | WORD_FILE));
-	return at;
-}
-
-/* MAP_FIXED over memory of ours: that is taken out of the way first. */
-static long map_fixed_over(const struct request *rq, size_t page)
-{
-	uintptr_t hi = rq->at + align_up(rq->bytes, page);
-	struct way w;
-	long at = undo_clear_way(rq->at, hi, REASON_DEMOTED_MUNMAP, &w);
-
-	if (at)
-		return at;
-	at = map_and_prove(rq, page);
-	undo_done(&w);
+	at = over ? map_over(rq, bytes, page) : map_proven(rq, bytes, page);
+	if (!sys_failed(at))
+		publish(rq, (uintptr_t)at, bytes, page);
 	return at;
 }
 
@@ -162,14 +196,10 @@ long guard_map_file(const struct request *rq)
 	long at;
 
 	if (mount_room_read_fd(rq->fd, &room) != 0 || rq->bytes == 0 ||
-	    align_up_overflows(rq->bytes, room.page_bytes))
+	    rq->bytes >= (size_t)1 << 56)
 		return sys_mmap(rq->at, rq->bytes, rq->prot, rq->flags, rq->fd, rq->offset);
 	gate_enter(&q);
-	if ((rq->flags & MAP_FIXED) && is_aligned(rq->at, room.page_bytes) &&
-	    pagemap_any(rq->at, rq->at + align_up(rq->bytes, room.page_bytes)))
-		at = map_fixed_over(rq, room.page_bytes);
-	else
-		at = map_and_prove(rq, room.page_bytes);
+	at = map_file(rq, room.page_bytes);
 	gate_leave(&q);
 	return at;
 }

@@ -6,7 +6,10 @@
  * populate them; the word remembers the wish for the day a page is demoted.
  */
 #include <errno.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 
+#include "core/act/cow.h"
 #include "core/act/cut.h"
 #include "core/act/pagemap.h"
 #include "core/base/align.h"
@@ -15,27 +18,69 @@
 #include "core/base/sys.h"
 #include "core/route.h"
 
-static void note_locked(uintptr_t lo, uintptr_t hi, bool locked)
+static bool is_mapped(uintptr_t lo, uintptr_t hi)
 {
-	struct claim c = pagemap_claim(lo, hi);
+	return sys_call(SYS_msync, (long)lo, (long)(hi - lo), MS_ASYNC, 0, 0, 0) == 0;
+}
+
+static page_word marked(page_word word, bool locked)
+{
+	return locked ? word | WORD_LOCKED : word & ~WORD_LOCKED;
+}
+
+/*
+ * A page locked in part would answer MADV_DONTNEED wrongly in one of its parts:
+ * it becomes small. Called with the range claimed, before the kernel's call.
+ */
+static int cut_ends(uintptr_t lo, uintptr_t hi, bool locked)
+{
+	page_word first = pagemap_get(lo), last = pagemap_get(hi - 1);
+	int err = 0;
+
+	if (word_is_huge_ours(first) && marked(first, locked) != first)
+		err = cut_at(lo, 0, 0, REASON_DEMOTED_MADVISE);
+	if (!err && word_is_huge_ours(last) && marked(last, locked) != last)
+		err = cut_at(hi, 0, 0, REASON_DEMOTED_MADVISE);
+	return err == -EBUSY ? 0 : err;
+}
+
+/* The kernel went from @lo to the first hole: so do the words. */
+static void note(uintptr_t lo, uintptr_t hi, bool locked)
+{
 	page_word word;
 
 	for (uintptr_t at = lo, end; at < hi; at = end) {
 		end = pagemap_run(at, hi, &word);
 		if (word_kind(word) == PAGE_SMALL)
 			cut_forget_small(at, end);
-		if (!word_is_huge_ours(word))
-			continue;
-
-		size_t page = word_page_bytes(word);
-
-		/* A page locked in part counts as locked; unlocking wants all of it. */
-		if (locked)
-			pagemap_set(align_down(at, page), align_up(end, page), word | WORD_LOCKED);
-		else if (align_up(at, page) < align_down(end, page))
-			pagemap_set(align_up(at, page), align_down(end, page), word & ~WORD_LOCKED);
+		if (word_is_huge_ours(word))
+			pagemap_set(align_down(at, word_page_bytes(word)),
+				    align_up(end, word_page_bytes(word)), marked(word, locked));
+		else if (!is_mapped(at, end))
+			break;
 	}
+}
+
+static long lock_or_unlock(uintptr_t at, size_t bytes, bool locked, unsigned flags)
+{
+	const size_t page = mem_page_bytes();
+	uintptr_t lo = align_down(at, page), hi = align_up(at + bytes, page);
+	struct claim c;
+	struct quiet q;
+	long err;
+
+	gate_enter(&q);
+	c = pagemap_claim(lo, hi);
+	err = cut_ends(lo, hi, locked);
+	if (!err && locked)
+		cow_own_all(lo, hi);
+	if (!err)
+		err = locked ? sys_mlock2(at, bytes, flags) : sys_munlock(at, bytes);
+	if (err == 0 || err == -ENOMEM)
+		note(lo, hi, locked);
 	pagemap_unclaim(&c);
+	gate_leave(&q);
+	return err;
 }
 
 static bool is_usual(uintptr_t at, size_t bytes)
@@ -47,30 +92,17 @@ static bool is_usual(uintptr_t at, size_t bytes)
 
 long route_lock(uintptr_t at, size_t bytes, unsigned flags)
 {
-	const size_t page = mem_page_bytes();
-	long err = sys_mlock2(at, bytes, flags);
-	struct quiet q;
-
-	if (err || !is_usual(at, bytes))
-		return err;
-	gate_enter(&q);
-	note_locked(align_down(at, page), align_up(at + bytes, page), true);
-	gate_leave(&q);
-	return 0;
+	/* What the kernel refuses whatever the range is, it refuses. */
+	if (!is_usual(at, bytes) || (flags & ~MLOCK_ONFAULT))
+		return sys_mlock2(at, bytes, flags);
+	return lock_or_unlock(at, bytes, true, flags);
 }
 
 long route_unlock(uintptr_t at, size_t bytes)
 {
-	const size_t page = mem_page_bytes();
-	long err = sys_munlock(at, bytes);
-	struct quiet q;
-
-	if (err || !is_usual(at, bytes))
-		return err;
-	gate_enter(&q);
-	note_locked(align_down(at, page), align_up(at + bytes, page), false);
-	gate_leave(&q);
-	return 0;
+	if (!is_usual(at, bytes))
+		return sys_munlock(at, bytes);
+	return lock_or_unlock(at, bytes, false, 0);
 }
 
 long route_make_small(uintptr_t at, size_t bytes, bool whole)

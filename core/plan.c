@@ -18,11 +18,13 @@
 #include "core/base/out.h"
 #include "core/base/sys.h"
 #include "core/facts/conf.h"
+#include "core/facts/maps.h"
 #include "core/facts/policy.h"
 
 #define READ_POOL_FROM_PAGES 16
 #define MEMORY_CHARGE_KEPT_NS 1000000000u
 #define BLAME_KEPT_NS 100000000u
+#define COUNT_FROM 512
 
 /*
  * lock guards everything behind it but @sizes, which is written once before
@@ -34,12 +36,14 @@ static struct {
 	bool sizes_read;
 	struct pagesizes sizes;
 	struct blob paths;
+	uint64_t asked, count_at;	/* atomic: requests, and when to count mappings */
+	bool mappings_short;		/* atomic */
 	uint64_t charge_read_at;
 	bool charged;
 	uint64_t blamed_at;
 	size_t blamed_page;
 	enum reason blamed;
-} facts = { .lock = LOCK_INIT(LOCK_FACTS) };
+} facts = { .lock = LOCK_INIT(LOCK_FACTS), .count_at = COUNT_FROM };
 
 const struct pagesizes *plan_sizes(void)
 {
@@ -49,7 +53,8 @@ const struct pagesizes *plan_sizes(void)
 		quiet_enter(&q);
 		lock_take(&facts.lock);
 		if (!facts.sizes_read) {
-			if (pagesize_read("", &facts.sizes) != 0)
+			if (pagesize_read("", &facts.sizes) != 0 &&
+			    pagesize_probe(&facts.sizes) != 0)
 				facts.sizes.n = 0;
 			__atomic_store_n(&facts.sizes_read, true, __ATOMIC_RELEASE);
 		}
@@ -136,6 +141,26 @@ static const char *paths(void)
 	return facts.paths.at ? facts.paths.at : "";
 }
 
+/*
+ * Counting takes long when there are many, so the next count comes when half of
+ * what is left to the bound can have been used, each request making two at most.
+ */
+bool plan_mappings_short(void)
+{
+	const uint64_t asked = __atomic_add_fetch(&facts.asked, 1, __ATOMIC_RELAXED);
+	uint64_t limit, used, left;
+
+	if (asked < __atomic_load_n(&facts.count_at, __ATOMIC_RELAXED))
+		return __atomic_load_n(&facts.mappings_short, __ATOMIC_RELAXED);
+	if (maps_room("", &limit, &used) != 0)
+		limit = used = 0;
+	left = limit / 2 > used ? limit / 2 - used : 0;
+	__atomic_store_n(&facts.mappings_short, limit && !left, __ATOMIC_RELAXED);
+	__atomic_store_n(&facts.count_at, asked + (left / 4 > COUNT_FROM ? left / 4 : COUNT_FROM),
+			 __ATOMIC_RELAXED);
+	return limit && !left;
+}
+
 const char *plan_path(size_t page_bytes)
 {
 	struct mount_room room;
@@ -187,19 +212,35 @@ struct budget plan_budget(size_t page_bytes, const char *path)
 	return b;
 }
 
-enum reason plan_blame(size_t page_bytes, const char *path)
+static enum reason blamed_lately(size_t page_bytes)
 {
 	uint64_t now = sys_now_ns();
-	struct cgroup_hugetlb groups;
-	struct budget_facts f;
-	struct mount_room room;
-	struct pool pool;
 	enum reason why;
 
 	lock_take(&facts.lock);
 	why = facts.blamed_page == page_bytes && now - facts.blamed_at < BLAME_KEPT_NS ?
 		      facts.blamed : REASON_NONE;
 	lock_drop(&facts.lock);
+	return why;
+}
+
+/*
+ * The pool was empty a moment ago and still is: nothing need be tried. (Surplus
+ * pages, and pages that are free but reserved, are found out by trying.)
+ */
+static bool is_still_empty(size_t page_bytes)
+{
+	return blamed_lately(page_bytes) == REASON_POOL_SHORT && pool_is_empty(page_bytes);
+}
+
+enum reason plan_blame(size_t page_bytes, const char *path)
+{
+	enum reason why = blamed_lately(page_bytes);
+	struct cgroup_hugetlb groups;
+	struct budget_facts f;
+	struct mount_room room;
+	struct pool pool;
+
 	if (why != REASON_NONE)
 		return why;
 
@@ -209,7 +250,7 @@ enum reason plan_blame(size_t page_bytes, const char *path)
 	lock_take(&facts.lock);
 	facts.blamed = why;
 	facts.blamed_page = page_bytes;
-	facts.blamed_at = now;
+	facts.blamed_at = sys_now_ns();
 	lock_drop(&facts.lock);
 	return why;
 }
@@ -228,16 +269,26 @@ bool plan_reservation_proves(size_t page_bytes)
 static struct budget rung_budget(const struct rung *r, size_t pages)
 {
 	const struct conf *conf = conf_get();
+	struct cgroup_hugetlb groups;
 	struct budget_facts f;
 	struct mount_room room;
 	struct pool pool;
 
+	if (!r->how.path && is_still_empty(r->how.page_bytes))
+		return (struct budget){ .pages = 0, .binds = REASON_POOL_SHORT };
 	if (pages < READ_POOL_FROM_PAGES && !conf->keep_free && !r->how.shared && !r->how.path)
 		return (struct budget){ .pages = budget_own_pages(conf->limit, stats_held(),
 								  r->how.page_bytes),
 					.binds = REASON_BUDGET };
-	gather(r->how.page_bytes, r->how.path, &pool, NULL, &room, &f);
-	return budget_of(&f);
+	/* Shared memory is reserved as a whole or refused: it must not ask for too much. */
+	gather(r->how.page_bytes, r->how.path, &pool, r->how.shared ? &groups : NULL, &room, &f);
+	if (r->how.path && !conf->keep_free)
+		f.pool = NULL;	/* a mount's minimum is reserved in the pool, for us */
+
+	struct budget b = budget_of(&f);
+
+	b.where = "";		/* the path lived in @groups */
+	return b;
 }
 
 static void add_rung(struct plan *p, const struct backing *like, size_t page_bytes, size_t bytes,
@@ -257,7 +308,7 @@ static void add_rung(struct plan *p, const struct backing *like, size_t page_byt
 	r.most_pages = b.pages < *own_left / page_bytes ? b.pages : *own_left / page_bytes;
 	if (r.most_pages == 0)
 		return;
-	if (like->shared)
+	if (like->shared && !r.how.path)
 		r.how.lazy = plan_reservation_proves(page_bytes);
 	*own_left -= (r.most_pages < pages ? r.most_pages : pages) * page_bytes;
 	p->rungs[p->n++] = r;
@@ -273,8 +324,8 @@ void plan_make(enum use use, const struct backing *like, size_t bytes, size_t ea
 
 	*ret_plan = (struct plan){ .binds = eager_bytes < bytes ? REASON_NOT_YET : REASON_POOL_SHORT,
 				   .turn_needed = conf->keep_free != 0 };
-	if (plan_charged_to_memory()) {
-		ret_plan->binds = REASON_MEMCG;
+	if (plan_charged_to_memory() || plan_mappings_short()) {
+		ret_plan->binds = plan_charged_to_memory() ? REASON_MEMCG : REASON_NO_MEMORY;
 		return;
 	}
 	if (conf->limit != UINT64_MAX) {

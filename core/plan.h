@@ -64,6 +64,13 @@ void plan_renew(void);
 /* Huge pages would be charged to a memory limit above us (R11): take none. */
 bool plan_charged_to_memory(void);
 
+/*
+ * The kernel merges neighbouring small mappings, huge ones never: a program with
+ * very many blocks could run out of mappings (vm.max_map_count) because of us.
+ * True while more than half of them are used; counted once in a while.
+ */
+bool plan_mappings_short(void);
+
 /* The configured hugetlbfs directory for @page_bytes, NULL: none, use MAP_HUGETLB. */
 const char *plan_path(size_t page_bytes);
 

@@ -18,7 +18,6 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 
-#include "core/act/cow.h"
 #include "core/act/cut.h"
 #include "core/act/move.h"
 #include "core/act/pagemap.h"
@@ -29,6 +28,7 @@
 #include "core/base/sys.h"
 #include "core/commit.h"
 #include "core/facts/maps.h"
+#include "core/guard.h"
 #include "core/route.h"
 
 #ifndef MREMAP_DONTUNMAP
@@ -59,22 +59,11 @@ static bool is_refused(const struct remap *r)
 		return true;
 	if ((r->flags & MREMAP_DONTUNMAP) && r->bytes != r->new_bytes)
 		return true;
-	if (!(r->flags & MREMAP_FIXED))
+	/* The new address is looked at for DONTUNMAP too, where it is but a wish. */
+	if (!(r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)))
 		return false;
 	return !is_aligned(r->to, page) || r->to + r->new_bytes < r->to ||
 	       (r->to < r->at + r->bytes && r->at < r->to + r->new_bytes);
-}
-
-/* Lets the kernel see small pages only, and make the call. */
-static long after_demotion(const struct remap *r)
-{
-	size_t bytes = r->bytes ? r->bytes : mem_page_bytes();
-	struct claim c = pagemap_claim(r->at, r->at + bytes);
-	int err = cut_all(r->at, r->at + bytes, REASON_DEMOTED_MREMAP);
-
-	cut_forget_small(r->at, r->at + bytes);
-	pagemap_unclaim(&c);
-	return err ? -ENOMEM : as_asked(r);
 }
 
 /* New memory behind the old: private, of the same protection. */
@@ -92,23 +81,56 @@ static void grown(const struct remap *r, uintptr_t lo, uintptr_t hi)
 		commit_fresh(&rq, lo, hi);
 }
 
+/* What the last huge page has besides its content, new memory behind it has too. */
+static void dress(uintptr_t lo, uintptr_t hi, int prot, page_word word)
+{
+	if (word_pkey(word))
+		sys_pkey_mprotect(lo, hi - lo, prot, word_pkey(word));
+	if (word & WORD_NOFORK)
+		sys_madvise(lo, hi - lo, MADV_DONTFORK);
+	if (word & WORD_NODUMP)
+		sys_madvise(lo, hi - lo, MADV_DONTDUMP);
+	if (word & WORD_LOCKED)
+		sys_mlock2(lo, hi - lo, 0);
+}
+
+/*
+ * [end, end + more) becomes part of the mapping before it. Where that is small
+ * pages that we don't follow, only the kernel knows what they have been advised:
+ * it lets the last page grow. 0 or -errno.
+ */
+static long grow_behind(const struct remap *r, uintptr_t end, size_t more)
+{
+	const page_word last = pagemap_get(end - 1);
+	const size_t page = mem_page_bytes();
+	long at;
+
+	if (!word_is_huge_ours(last) && word_kind(last) != PAGE_SMALL) {
+		at = sys_mremap(end - page, page, page + more, 0, 0);
+		return sys_failed(at) ? at : 0;
+	}
+	at = map_more(r, end, more, MAP_FIXED_NOREPLACE);
+	if (sys_failed(at))
+		return at;
+	if ((uintptr_t)at != end) {
+		sys_munmap((uintptr_t)at, more);
+		return -EEXIST;
+	}
+	if (last & (WORD_NOFORK | WORD_NODUMP | WORD_LOCKED | WORD_PKEY_MASK))
+		dress(end, end + more, r->facts.prot, last);
+	else
+		grown(r, end, end + more);
+	return 0;
+}
+
 static long grow_in_place(const struct remap *r)
 {
 	const size_t more = r->new_bytes - r->bytes;
 	uintptr_t end = r->at + r->bytes;
-	long at;
 
 	if (r->facts.shared || end + more < end)
 		return -ENOMEM;
-	at = map_more(r, end, more, MAP_FIXED_NOREPLACE);
-	if (sys_failed(at))
-		return -ENOMEM;
-	if ((uintptr_t)at != end) {
-		sys_munmap((uintptr_t)at, more);
-		return -ENOMEM;
-	}
-	grown(r, end, end + more);
-	return (long)r->at;
+	return grow_behind(r, end, more) ? -ENOMEM : (long)r->at;
 }
 
 /* Address space for the new place: the program's, or one that lies alike. */
@@ -127,6 +149,16 @@ static long find_place(const struct remap *r, bool *ret_alike)
 		*ret_alike = is_aligned(r->to - r->at, line);
 		return (long)r->to;
 	}
+	if ((r->flags & MREMAP_DONTUNMAP) && r->to) {
+		/* A wish; what the kernel makes of it depends on what is there. */
+		at = sys_mmap(r->to, r->new_bytes, PROT_NONE, flags, -1, 0);
+		if (at == (long)r->to) {
+			*ret_alike = is_aligned(r->to - r->at, line);
+			return at;
+		}
+		if (!sys_failed(at))
+			sys_munmap((uintptr_t)at, r->new_bytes);
+	}
 	at = sys_mmap(0, r->new_bytes + line, PROT_NONE, flags, -1, 0);
 	if (sys_failed(at))
 		return -ENOMEM;
@@ -139,9 +171,14 @@ static long find_place(const struct remap *r, bool *ret_alike)
 	return (long)to;
 }
 
-/* What lay at a place the program chose goes, as the kernel would do it. */
+/*
+ * What lay at a place the program chose goes, as the kernel would do it. The old
+ * range may be several mappings, which the kernel moves one by one, and each would
+ * cut a huge page that is still there: so address space takes their place first.
+ */
 static long clear_place(const struct remap *r)
 {
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
 	uintptr_t hi = r->to + r->new_bytes;
 	struct way w;
 	long err;
@@ -155,8 +192,76 @@ static long clear_place(const struct remap *r)
 		undo_restore(&w);
 		return -ENOMEM;
 	}
+	err = sys_mmap(r->to, r->new_bytes, PROT_NONE, flags, -1, 0);
+	if (sys_failed(err)) {
+		undo_restore(&w);
+		return err;
+	}
 	undo_done(&w);
 	return 0;
+}
+
+/* Lets the kernel see small pages only, and make the call. */
+static long after_demotion(const struct remap *r)
+{
+	size_t bytes = r->bytes ? r->bytes : mem_page_bytes();
+	struct claim c = pagemap_claim(r->at, r->at + bytes);
+	int err = cut_all(r->at, r->at + bytes, REASON_DEMOTED_MREMAP);
+	long got;
+
+	cut_forget_small(r->at, r->at + bytes);
+	pagemap_unclaim(&c);
+	if (err)
+		return -ENOMEM;
+	got = clear_place(r);
+	return got ? got : as_asked(r);
+}
+
+/*
+ * One mapping of the kernel's after the other; each may be an object of its own
+ * that was a huge page once. The last one that was goes on as long as was asked for.
+ */
+static long view_piece(const struct remap *r, uintptr_t lo, uintptr_t to, uintptr_t *ret_hi)
+{
+	const uintptr_t end = r->at + r->new_bytes;
+	uintptr_t hi, beyond;
+
+	if (maps_read_end("", lo, &hi) != 0)
+		return -EFAULT;
+	if (hi >= end || !pagemap_get(hi) || maps_read_end("", hi, &beyond) != 0)
+		hi = end;
+	*ret_hi = hi;
+	return sys_mremap(lo, r->bytes ? hi - lo : 0, hi - lo, r->flags | MREMAP_FIXED, to);
+}
+
+/*
+ * A second view of shared memory, or the same with the first one to be filled
+ * again by faults (MREMAP_DONTUNMAP): of small pages, as the kernel makes none
+ * of huge ones.
+ */
+static long view_again(const struct remap *r)
+{
+	const uintptr_t end = r->at + r->new_bytes;
+	struct claim c = pagemap_claim(r->at, end);
+	int err = cut_all(r->at, end, REASON_DEMOTED_MREMAP);
+	bool ignored;
+	long to, got;
+
+	pagemap_unclaim(&c);
+	if (err)
+		return -ENOMEM;
+	got = clear_place(r);
+	to = got ? got : find_place(r, &ignored);
+	if (sys_failed(to))
+		return to;
+	for (uintptr_t lo = r->at, hi; lo < end; lo = hi) {
+		got = view_piece(r, lo, (uintptr_t)to + (lo - r->at), &hi);
+		if (sys_failed(got)) {
+			sys_munmap((uintptr_t)to, r->new_bytes);
+			return got;
+		}
+	}
+	return to;
 }
 
 static long move_to_new_place(const struct remap *r)
@@ -183,11 +288,29 @@ static long move_to_new_place(const struct remap *r)
 	if (r->new_bytes > r->bytes) {
 		uintptr_t end = (uintptr_t)to + r->bytes;
 
-		if (sys_failed(map_more(r, end, r->new_bytes - r->bytes, MAP_FIXED)))
+		sys_munmap(end, r->new_bytes - r->bytes);
+		if (grow_behind(r, end, r->new_bytes - r->bytes) != 0)
 			return -ENOMEM;
-		grown(r, end, (uintptr_t)to + r->new_bytes);
 	}
 	return to;
+}
+
+/*
+ * Memory that isn't ours over memory that is. What the kernel would refuse, it
+ * must refuse before the place is cleared. (From 6.17 on it moves any mappings
+ * and holes, as long as the size stays and the first page is there.)
+ */
+static long move_foreign(struct remap *r)
+{
+	const size_t page = mem_page_bytes();
+	size_t bytes = r->bytes && r->bytes != r->new_bytes ? r->bytes : page;
+	long err = maps_read_range("", r->at, r->at + bytes, &r->facts);
+
+	if (!err && (r->bytes || r->facts.shared))
+		err = clear_place(r);
+	else if (!err)
+		err = -EINVAL;
+	return err ? err : as_asked(r);
 }
 
 static long shrink(struct remap *r)
@@ -204,19 +327,24 @@ static long remap(struct remap *r)
 {
 	long err;
 
-	if (r->bytes == 0)
-		return after_demotion(r);
+	if (r->bytes == 0) {
+		err = maps_read_range("", r->at, r->at + mem_page_bytes(), &r->facts);
+		return !err && r->facts.shared ? view_again(r) : as_asked(r);
+	}
 	/* On small pages the old range must be one mapping: EFAULT if it isn't. */
 	err = maps_read_range("", r->at, r->at + r->bytes, &r->facts);
 	if (err)
 		return err;
-	if (!r->facts.anonymous && !r->facts.huge)
+	if (!r->facts.anonymous && !word_is_huge_ours(pagemap_get(r->at)))
 		return after_demotion(r);
 	if (r->new_bytes < r->bytes) {
 		err = shrink(r);
 		if (err)
 			return err;
 	}
+	/* Shared memory keeps its content at the old place too. */
+	if ((r->flags & MREMAP_DONTUNMAP) && r->facts.shared)
+		return view_again(r);
 	if (r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))
 		return move_to_new_place(r);
 	if (r->new_bytes == r->bytes)
@@ -225,28 +353,6 @@ static long remap(struct remap *r)
 	if (err == -ENOMEM && (r->flags & MREMAP_MAYMOVE))
 		err = move_to_new_place(r);
 	return err;
-}
-
-/* The program's own huge memory moves by the kernel's rules; its words follow. */
-static long remap_guarded(const struct remap *r)
-{
-	struct way w;
-	page_word word = pagemap_get(r->at);
-	size_t page = word_page_bytes(word);
-	long to;
-
-	if (undo_clear_way(r->at, r->at + align_up(r->bytes, page), REASON_NONE, &w) != 0)
-		return -ENOMEM;
-	to = as_asked(r);
-	if (sys_failed(to)) {
-		undo_restore(&w);
-		return to;
-	}
-	undo_done(&w);
-	if (pagemap_prepare((uintptr_t)to, (uintptr_t)to + align_up(r->new_bytes, page)) == 0)
-		pagemap_set((uintptr_t)to, (uintptr_t)to + align_up(r->new_bytes, page), word);
-	cow_follow((uintptr_t)to, (uintptr_t)to + align_up(r->new_bytes, page), word);
-	return to;
 }
 
 long route_remap(uintptr_t at, size_t bytes, size_t new_bytes, int flags, uintptr_t to)
@@ -263,13 +369,13 @@ long route_remap(uintptr_t at, size_t bytes, size_t new_bytes, int flags, uintpt
 		return sys_mremap(at, bytes, new_bytes, flags, to);
 	gate_enter(&q);
 	if (word_kind(pagemap_get(at)) == PAGE_GUARDED) {
-		got = remap_guarded(&r);
+		got = guard_remap(at, r.bytes, r.new_bytes, flags, to);
 	} else if (source) {
 		got = remap(&r);
+	} else if (target) {
+		got = move_foreign(&r);
 	} else {
-		got = target ? clear_place(&r) : 0;
-		if (!got)
-			got = as_asked(&r);
+		got = as_asked(&r);
 	}
 	gate_leave(&q);
 	return got;

@@ -53,6 +53,7 @@ static struct backing backing_like(const struct request *rq, const struct conf *
 		.shared = (rq->flags & MAP_TYPE) == MAP_SHARED,
 		.whole = conf->fallback == FALLBACK_FAIL,
 		.turn_held = conf->keep_free != 0,
+		.may_breathe = conf->keep_free == 0,
 	};
 }
 
@@ -70,7 +71,7 @@ static void publish_small(const struct request *rq, uintptr_t lo, uintptr_t hi)
 {
 	uintptr_t from = align_up(lo, GRANULE), to = align_down(hi, GRANULE);
 
-	if (from >= to || (rq->flags & MAP_TYPE) != MAP_PRIVATE)
+	if (from >= to || (rq->flags & MAP_TYPE) != MAP_PRIVATE || (rq->flags & MAP_LOCKED))
 		return;
 	pagemap_set(from, to, word_make(PAGE_SMALL, rq->prot, mem_page_bytes(), rq->use));
 	promote_note(from, to);
@@ -89,7 +90,8 @@ static int publish(const struct request *rq, const struct placed *p)
 
 		publish_small(rq, at, part->at);
 		pagemap_set(part->at, part->at + part->bytes,
-			    word_make(kind, rq->prot, part->page_bytes, rq->use));
+			    word_make(kind, rq->prot, part->page_bytes, rq->use) |
+				    (rq->flags & MAP_LOCKED ? WORD_LOCKED : 0));
 		at = part->at + part->bytes;
 	}
 	publish_small(rq, at, p->at + p->bytes);
@@ -137,6 +139,26 @@ static void account(const struct request *rq, const struct placed *p, enum reaso
 		   NULL);
 }
 
+static void unbuild(const struct placed *p)
+{
+	sys_munmap(p->at, p->bytes);
+	stats_release(p->huge_bytes);
+}
+
+/*
+ * HUGETLB_FALLBACK=fail: is a whole page missing of what was to be huge now? The
+ * plan cuts a request to what it knows can be had, so the rungs can't tell.
+ */
+static bool fell_short(const struct request *rq, const struct conf *conf, const struct plan *plan,
+		       const struct placed *p)
+{
+	const size_t page = plan->rungs[plan->n - 1].how.page_bytes;
+	uintptr_t lo = align_up(p->at, page), hi = align_down(p->at + p->bytes, page);
+	size_t fits = lo < hi ? hi - lo : 0, eager = align_down(eager_bytes(rq, conf), page);
+
+	return conf->fallback == FALLBACK_FAIL && p->huge_bytes < (fits < eager ? fits : eager);
+}
+
 /* Plans, and builds; with HUGETLB_KEEP_FREE both in one turn of our own. */
 static int build(const struct request *rq, const struct conf *conf, struct plan *plan,
 		 struct placed *p)
@@ -151,15 +173,14 @@ static int build(const struct request *rq, const struct conf *conf, struct plan 
 	if (plan->n)
 		err = place_range(rq, plan->rungs, plan->n, p);
 	turn_drop(&t);
-	if (err == 0)
-		stats_hold(p->huge_bytes);
-	return err;
-}
-
-static void unbuild(const struct placed *p)
-{
-	sys_munmap(p->at, p->bytes);
-	stats_release(p->huge_bytes);
+	if (err)
+		return err;
+	stats_hold(p->huge_bytes);
+	if (fell_short(rq, conf, plan, p)) {
+		unbuild(p);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 /* No huge page: the program's own call, on a line where pages could come later. */
@@ -224,6 +245,8 @@ static void promote_earlier(const struct conf *conf)
 	plan_make(USE_MMAP, &like, PROMOTE_MOST, PROMOTE_MOST, &plan);
 	if (plan.n)
 		promote_some(&plan.rungs[plan.n - 1].how, plan.rungs[plan.n - 1].most_pages);
+	else
+		promote_rest();
 	turn_drop(&t);
 }
 
@@ -267,7 +290,7 @@ static void take_note(const struct request *rq, uintptr_t lo, uintptr_t hi)
 	if (is_reservation(rq))
 		commit_note_reserved(lo, hi);
 	else if ((rq->flags & MAP_ANONYMOUS) && (rq->flags & MAP_TYPE) == MAP_PRIVATE &&
-		 (rq->prot & wanted) == wanted && !(rq->flags & (MAP_GROWSDOWN | MAP_STACK)) &&
+		 (rq->prot & wanted) == wanted && !(rq->flags & (MAP_GROWSDOWN | MAP_STACK | MAP_LOCKED)) &&
 		 hi - lo >= GRANULE)
 		commit_fresh(rq, lo, hi);
 }

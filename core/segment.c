@@ -5,9 +5,9 @@
  * Pitfalls.
  * 1. A key is visible to everybody the moment shmget() returns. A huge segment
  *    that then fails its proof would have to be removed under whoever looked it
- *    up meanwhile. So where proof takes pages, a nameless segment of the same
- *    size is proven first, and the keyed one only made when that worked; both
- *    with the turn to ourselves.
+ *    up meanwhile. So where proof takes pages, a shared mapping of the same size
+ *    is proven first, and the keyed one only made when that worked; both with the
+ *    turn to ourselves. Not a second segment: that would outlive kill -9.
  * 2. Whether shmget() made the segment or found it, only IPC_EXCL tells.
  * 3. shmget() says EPERM for huge pages without the right to them, which it
  *    never says for small ones: it must not reach the program.
@@ -26,11 +26,14 @@
 #include "core/act/pagemap.h"
 #include "core/act/stats.h"
 #include "core/act/turn.h"
+#include "core/act/undo.h"
 #include "core/base/align.h"
 #include "core/base/lock.h"
+#include "core/base/mem.h"
 #include "core/base/sys.h"
 #include "core/decide/eligible.h"
 #include "core/facts/conf.h"
+#include "core/facts/policy.h"
 #include "core/plan.h"
 
 #ifndef SHM_HUGETLB
@@ -76,19 +79,59 @@ static bool prove(int id, size_t bytes, size_t page)
 	return have == bytes / page;
 }
 
-/* A nameless segment of the same size, gone again: 0, or why it can't be. */
-static enum reason rehearse(const struct wish *w)
+static enum reason refused(const struct wish *w, long err)
 {
-	long id = sys_shmget(IPC_PRIVATE, w->bytes, (huge_flags(w) & ~IPC_EXCL) | 0600);
-	bool proven;
+	return err == -EPERM ? REASON_EPERM : plan_blame(w->page, NULL);
+}
 
-	if (id == -EPERM)
-		return REASON_EPERM;
-	if (id < 0)
-		return plan_blame(w->page, NULL);
-	proven = prove((int)id, whole_bytes(w), w->page);
-	sys_shmctl((int)id, IPC_RMID, NULL);
-	return proven ? REASON_NONE : plan_blame(w->page, NULL);
+/* What shmget() would have said before it came to think of pages: 0, or -errno. */
+static long refused_anyway(const struct wish *w)
+{
+	struct shminfo most;
+	bool may = true;
+
+	if (sys_shmctl(0, IPC_INFO, &most) >= 0 && w->bytes > most.shmmax)
+		return -EINVAL;
+	if (policy_may_shm_hugetlb("", &may) == 0 && !may)
+		return -EPERM;
+	return 0;
+}
+
+/* As many pages, shared, in a mapping that is gone again: 0, or -errno. */
+static long rehearse(const struct wish *w)
+{
+	const struct backing how = {
+		.page_bytes = w->page,
+		.prot = PROT_READ | PROT_WRITE,
+		.shared = true,
+		.whole = true,
+		.turn_held = true,
+	};
+	uintptr_t at;
+	size_t got;
+	int err = backing_make(&how, whole_bytes(w) / w->page, 0, &at, &got);
+	long other;
+
+	if (!err)
+		return sys_munmap(at, whole_bytes(w));
+	other = refused_anyway(w);
+	return other ? other : -ENOMEM;
+}
+
+/*
+ * Made with rights enough to attach it, whatever the program wants it to have: that
+ * is set when the proof is done, as nobody can prove what he may not write.
+ */
+static bool set_mode(int id, int mode)
+{
+	struct shmid_ds ds;
+
+	if ((mode & 0600) == 0600)
+		return true;
+	if (sys_shmctl(id, IPC_STAT, &ds) != 0)
+		return false;
+	ds.shm_perm.mode = (unsigned short)((ds.shm_perm.mode & ~0777) | (mode & 0777));
+	return sys_shmctl(id, IPC_SET, &ds) == 0;
 }
 
 static enum reason may_take(const struct wish *w)
@@ -116,19 +159,21 @@ static enum reason may_take(const struct wish *w)
 static long make_huge(const struct wish *w, bool lazy, enum reason *ret_why)
 {
 	bool keyed = w->key != IPC_PRIVATE;
-	long id;
+	long id = 0;
 
 	*ret_why = may_take(w);
-	if (*ret_why == REASON_NONE && keyed && !lazy)
-		*ret_why = rehearse(w);
 	if (*ret_why != REASON_NONE)
-		return *ret_why == REASON_EPERM ? -EPERM : -ENOMEM;
-	id = sys_shmget(w->key, w->bytes, huge_flags(w) | (keyed ? IPC_EXCL : 0));
-	if (id == -EPERM)
-		*ret_why = REASON_EPERM;
-	else if (id < 0 && id != -EEXIST)
-		*ret_why = plan_blame(w->page, NULL);
-	if (id < 0 || lazy || prove((int)id, whole_bytes(w), w->page))
+		return -ENOMEM;
+	if (keyed && !lazy)
+		id = rehearse(w);
+	if (id == 0)
+		id = sys_shmget(w->key, w->bytes,
+				huge_flags(w) | (keyed ? IPC_EXCL : 0) | (lazy ? 0 : 0600));
+	if (id < 0 && id != -EEXIST)
+		*ret_why = refused(w, id);
+	if (id < 0 || lazy)
+		return id;
+	if (prove((int)id, whole_bytes(w), w->page) && set_mode((int)id, w->flags))
 		return id;
 	sys_shmctl((int)id, IPC_RMID, NULL);
 	*ret_why = plan_blame(w->page, NULL);
@@ -163,6 +208,12 @@ static long without_huge(const struct wish *w, long err, enum reason why)
 	if (!w->own)
 		small.flags = w->flags;
 	return as_asked(&small);
+}
+
+/* Somebody made it before, huge or small: then there is nothing to prove. */
+static bool is_there(const struct wish *w)
+{
+	return w->key != IPC_PRIVATE && sys_shmget(w->key, 0, 0) != -ENOENT;
 }
 
 /* Called as a guest of the gate. */
@@ -246,24 +297,56 @@ long segment_get(int key, size_t bytes, int flags)
 		return as_asked(&w);
 	}
 	gate_enter(&q);
-	id = make(&w);
+	id = is_there(&w) ? as_asked(&w) : make(&w);
 	gate_leave(&q);
 	return id;
+}
+
+/* SHM_REMAP over memory of ours: its words go with it. */
+static long attach_over(int id, uintptr_t at, int flags, size_t bytes)
+{
+	const size_t small = mem_page_bytes();
+	uintptr_t lo = flags & SHM_RND ? align_down(at, small) : at;
+	struct way w;
+	long got = undo_clear_way(lo, lo + align_up(bytes, small), REASON_DEMOTED_MUNMAP, &w);
+
+	if (got)
+		return got;
+	/* A page of ours that can't be split is not replaced in part. */
+	got = w.lo == lo && w.hi == lo + align_up(bytes, small) ? sys_shmat(id, at, flags) :
+								   -ENOMEM;
+	if (sys_failed(got))
+		undo_restore(&w);
+	else
+		undo_done(&w);
+	return got;
+}
+
+static bool replaces(uintptr_t at, int flags, size_t bytes)
+{
+	return (flags & SHM_REMAP) && at && bytes && !align_up_overflows(at + bytes, GRANULE) &&
+	       ((flags & SHM_RND) || is_aligned(at, mem_page_bytes())) &&
+	       pagemap_any(at, at + bytes);
 }
 
 long segment_attach(int id, uintptr_t at, int flags)
 {
 	const struct conf *conf = conf_get();
-	struct shmid_ds ds;
+	struct shmid_ds ds = { .shm_segsz = 0 };
 	struct quiet q;
 	long got;
 
 	if (!conf || !conf->active)
 		return sys_shmat(id, at, flags);
 	gate_enter(&q);
-	got = sys_shmat(id, at, flags);
+	if (sys_shmctl(id, IPC_STAT, &ds) != 0)
+		ds.shm_segsz = 0;
+	if (replaces(at, flags, ds.shm_segsz))
+		got = attach_over(id, at, flags, ds.shm_segsz);
+	else
+		got = sys_shmat(id, at, flags);
 	if (!sys_failed(got) && is_aligned((uintptr_t)got, GRANULE) &&
-	    sys_shmctl(id, IPC_STAT, &ds) == 0 && ds.shm_segsz >= GRANULE / 2)
+	    ds.shm_segsz >= GRANULE / 2)
 		attach_note((uintptr_t)got, ds.shm_segsz,
 			    flags & SHM_RDONLY ? PROT_READ : PROT_READ | PROT_WRITE);
 	gate_leave(&q);

@@ -123,7 +123,7 @@ HRESV_EXPORT int clone(int (*run)(void *), void *stack, int flags, void *arg, ..
 }
 
 /*
- * syscall(2) with the number of a call that makes a process (raw_syscall.c): 0:
+ * syscall(2) with the number of a call that makes a process (syscall.c): 0:
  * no memory is copied, or the child gets a stack of its own and can't return
  * through us. The kernel gets it as it is.
  */

@@ -36,9 +36,10 @@ HRESV_EXPORT void *mremap(void *at, size_t bytes, size_t new_bytes, int flags, .
 
 HRESV_EXPORT int remap_file_pages(void *at, size_t bytes, int prot, size_t page, int flags)
 {
-	if (route_concerns((uintptr_t)at, bytes) &&
-	    route_make_small((uintptr_t)at, bytes, true) != 0)
-		return (int)call_value(-ENOMEM);
+	/*
+	 * The kernel refuses huge pages, and so do we: once split, shared memory is
+	 * several objects, and a page of another one would be the wrong page.
+	 */
 	return (int)call_value(sys_call(SYS_remap_file_pages, (long)at, (long)bytes, prot,
 					(long)page, flags, 0));
 }

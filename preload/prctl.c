@@ -21,15 +21,17 @@ static long name_small_parts(const unsigned long *a)
 {
 	uintptr_t end = a[1] + a[2];
 	page_word word;
+	/* Of no bytes the kernel checks all but the range, and whether it knows names at all. */
+	long err = sys_call(SYS_prctl, PR_SET_VMA, (long)a[0], (long)a[1], 0, (long)a[3], 0);
 
+	if (err)
+		return err;
 	for (uintptr_t lo = a[1], hi; lo < end; lo = hi) {
 		hi = pagemap_run(lo, end, &word);
 		if (word_is_huge_ours(word))
 			continue;
-
-		long err = sys_call(SYS_prctl, PR_SET_VMA, (long)a[0], (long)lo, (long)(hi - lo),
+		err = sys_call(SYS_prctl, PR_SET_VMA, (long)a[0], (long)lo, (long)(hi - lo),
 				    (long)a[3], 0);
-
 		if (err)
 			return err;
 	}

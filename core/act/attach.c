@@ -68,20 +68,51 @@ static void publish(const struct attach_was *a)
 		    word_make(PAGE_SEGMENT, a->prot, page, USE_SHM));
 }
 
+/* Under the lock. */
+static void forget_at(uintptr_t at, struct attach_was *ret_was)
+{
+	struct attach_was *list = (struct attach_was *)lists.attached.at;
+	size_t n = lists.attached.bytes / sizeof(*list);
+
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].at != at)
+			continue;
+		*ret_was = list[i];
+		list[i] = list[n - 1];
+		lists.attached.bytes -= sizeof(*list);
+		return;
+	}
+}
+
 void attach_note(uintptr_t at, size_t bytes, int prot)
 {
 	const struct attach_was a = { true, at, bytes, prot };
+	struct attach_was stale;	/* unmapped or replaced without shmdt() */
 	int err;
 
 	if (!is_hugetlb(at) || pagemap_prepare(at, align_up(at + bytes, GRANULE)) != 0)
 		return;
 	lock_take(&lists.lock);
+	forget_at(at, &stale);
 	err = blob_add(&lists.attached, &a, sizeof(a));
 	lock_drop(&lists.lock);
 	if (err)
 		return;
 	rescue_arm();
 	publish(&a);
+}
+
+/* Parts of it may have been unmapped since, and be other memory of ours now. */
+static void take_back(const struct attach_was *a)
+{
+	uintptr_t end = align_up(a->at + a->bytes, GRANULE);
+	page_word word;
+
+	for (uintptr_t lo = a->at, hi; lo < end; lo = hi) {
+		hi = pagemap_run(lo, end, &word);
+		if (word_kind(word) == PAGE_SEGMENT)
+			pagemap_set(lo, hi, 0);
+	}
 }
 
 /* mremap() has moved it: the list knows the old place only. */
@@ -98,21 +129,10 @@ void attach_forget(uintptr_t at, struct attach_was *ret_was)
 {
 	*ret_was = (struct attach_was){ 0 };
 	lock_take(&lists.lock);
-
-	struct attach_was *list = (struct attach_was *)lists.attached.at;
-	size_t n = lists.attached.bytes / sizeof(*list);
-
-	for (size_t i = 0; i < n; i++) {
-		if (list[i].at != at)
-			continue;
-		*ret_was = list[i];
-		list[i] = list[n - 1];
-		lists.attached.bytes -= sizeof(*list);
-		break;
-	}
+	forget_at(at, ret_was);
 	lock_drop(&lists.lock);
 	if (ret_was->known)
-		pagemap_set(at, align_up(at + ret_was->bytes, GRANULE), 0);
+		take_back(ret_was);
 	else
 		forget_moved(at);
 }

@@ -21,6 +21,7 @@ struct backing {
 	bool lazy;		/* shared: the reservation is proof, touch nothing */
 	bool whole;		/* all of it or nothing; else the pages that came */
 	bool turn_held;		/* the caller has the turn to itself (turn.h) */
+	bool may_breathe;	/* the caller holds no claim: step out now and then */
 	uintptr_t over;		/* not 0: map over this, memory only we know (no mremap) */
 	const char *path;	/* a hugetlbfs directory, NULL: MAP_HUGETLB */
 };
@@ -55,7 +56,21 @@ int backing_make(const struct backing *how, size_t pages, size_t room_pages, uin
 size_t backing_populate(uintptr_t at, size_t pages, size_t page_bytes);
 
 /*
- * The same for memory somebody may have written: POPULATE_WRITE or, with
+ * The two halves of backing_make(), for address space that is filled bit by bit
+ * (core/heap.h). backing_map_private() maps private memory of @how that owns no
+ * reservation and is not there yet: with MAP_FIXED in @flags over what lies at
+ * @at, else near the hint @at. Nobody may see it before backing_fill() has
+ * proven the part that is handed out.
+ *
+ * backing_fill() populates @pages from @at on, front to back, in turns with other
+ * processes, and returns how many came: those from the start on.
+ */
+long backing_map_private(const struct backing *how, uintptr_t at, size_t bytes, int prot,
+			 int flags);
+size_t backing_fill(const struct backing *how, uintptr_t at, size_t pages);
+
+/*
+ * backing_populate() for memory somebody may have written: POPULATE_WRITE or, with
  * @read_only, POPULATE_READ; before Linux 5.14 by way of /proc/self/mem.
  * @page_bytes is that of the mapping. 0: all present; -EFAULT or another: not.
  */

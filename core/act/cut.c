@@ -8,6 +8,7 @@
 #include "core/act/pagemap.h"
 #include "core/act/stats.h"
 #include "core/base/align.h"
+#include "core/base/mem.h"
 
 uintptr_t cut_page_across(uintptr_t line)
 {
@@ -35,7 +36,7 @@ static int demote(uintptr_t at, uintptr_t keep_lo, uintptr_t keep_hi, enum reaso
 	if (err)
 		return err;
 	stats_small(word_use(word), bytes, why);
-	pagemap_set(at, at + bytes, 0);
+	pagemap_set(at, at + bytes, word_make(PAGE_SPLIT, 0, mem_page_bytes(), word_use(word)));
 	return 0;
 }
 
@@ -82,7 +83,10 @@ void cut_forget_small(uintptr_t lo, uintptr_t hi)
 
 	for (uintptr_t at = lo, end; at < hi; at = end) {
 		end = pagemap_run(at, hi, &word);
-		if (word_kind(word) == PAGE_SMALL || word_kind(word) == PAGE_RESERVED)
+		if (word_kind(word) == PAGE_RESERVED)
 			pagemap_set(align_down(at, GRANULE), end, 0);
+		if (word_kind(word) == PAGE_SMALL)
+			pagemap_set(align_down(at, GRANULE), end,
+				    word_make(PAGE_SPLIT, 0, mem_page_bytes(), word_use(word)));
 	}
 }

@@ -14,7 +14,8 @@
  * @dead_lo, @dead_hi: what need not be copied, as the caller will unmap it;
  *                     equal: all content counts
  *
- * The page's granules become foreign: small pages are the kernel's own business.
+ * The page's granules become PAGE_SPLIT: small pages are the kernel's own business,
+ * but mremap() has to put them together.
  * The caller holds the claim on them.
  * Return: 0; -EBUSY: the page can't be split (demote.h); -ENOMEM.
  */

@@ -32,27 +32,42 @@ static long shift(uintptr_t from, size_t bytes, uintptr_t to)
 	return got ? got : shift(from + half, bytes - half, to + half);
 }
 
+/*
+ * The marks of small memory go with it: whole granules lose theirs, and every
+ * granule it comes to lie in gets one. A mark too much costs a detour.
+ */
+static void mark_moved(uintptr_t lo, uintptr_t hi, uintptr_t to)
+{
+	const uintptr_t from = align_up(lo, GRANULE), end = align_down(hi, GRANULE);
+	page_word word;
+
+	if (from < end)
+		pagemap_set(from, end, 0);
+	for (uintptr_t at = align_down(to, GRANULE), stop; at < to + (hi - lo); at = stop) {
+		stop = at + GRANULE;
+		word = pagemap_get(at);
+		if (!(word & WORD_KIND_MASK))
+			pagemap_set(at, stop, word_make(PAGE_SPLIT, 0, mem_page_bytes(), 0));
+	}
+}
+
 static long shift_run(uintptr_t lo, uintptr_t hi, uintptr_t to, page_word word)
 {
-	long err;
+	const bool huge = word_is_huge_ours(word), ours = word & WORD_KIND_MASK;
+	long err = ours ? pagemap_prepare(to, to + (hi - lo)) : 0;
 
-	if (word & WORD_KIND_MASK)
-		err = pagemap_prepare(to, to + (hi - lo));
-	else
-		err = 0;
 	if (err)
 		return err;
-	if (word_is_huge_ours(word))
+	if (huge)
 		pagemap_set(lo, hi, 0);
-	else
-		cut_forget_small(lo, hi);
 	err = shift(lo, hi - lo, to);
-	if (word_is_huge_ours(word) && !err) {
-		pagemap_set(to, to + (hi - lo), word);
-		cow_follow(to, to + (hi - lo), word);
+	if (huge) {
+		pagemap_set(err ? lo : to, (err ? lo : to) + (hi - lo), word);
+		if (!err)
+			cow_follow(to, to + (hi - lo), word);
+	} else if (ours && !err) {
+		mark_moved(lo, hi, to);
 	}
-	if (word_is_huge_ours(word) && err)
-		pagemap_set(lo, hi, word);
 	return err;
 }
 
@@ -94,6 +109,9 @@ long move_range(uintptr_t at, size_t bytes, uintptr_t to, bool alike,
 	} else {
 		err = cut_all(at, at + bytes, REASON_DEMOTED_MREMAP);
 	}
+	/* Small memory is nobody's to promote from here on, where it is or will be. */
+	if (!err)
+		cut_forget_small(at, at + bytes);
 	pagemap_unclaim(&c);		/* before the old place can be another's */
 	if (!err)
 		err = shift_all(at, at + bytes, to, &reached);

@@ -40,6 +40,47 @@ static long move_over(uintptr_t from, size_t bytes, uintptr_t to)
 	return sys_mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to);
 }
 
+/*
+ * mremap() refuses to move a mapping onto itself: first to a place that is clear
+ * of the range. Of three times the room, one side of it is always long enough.
+ */
+static long step_clear(uintptr_t aside, size_t bytes, size_t page, uintptr_t to)
+{
+	const size_t room = 3 * bytes + 2 * page;
+	long at = sys_mmap(0, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uintptr_t lo = (uintptr_t)at, hi = lo + room, clear;
+	long moved = -ENOMEM;
+
+	if (sys_failed(at))
+		return at;
+	clear = align_up(lo, page);
+	if (clear < to + bytes && to < clear + bytes)
+		clear = align_up(to + bytes, page);
+	if (clear + bytes <= hi)
+		moved = move_over(aside, bytes, clear);
+	if (sys_failed(moved)) {
+		sys_munmap(lo, room);
+		return moved;
+	}
+	if (clear > lo)
+		sys_munmap(lo, clear - lo);
+	if (hi > clear + bytes)
+		sys_munmap(clear + bytes, hi - clear - bytes);
+	return moved;
+}
+
+long place_over(uintptr_t *aside, size_t bytes, size_t page_bytes, uintptr_t to)
+{
+	if (*aside < to + bytes && to < *aside + bytes) {
+		long clear = step_clear(*aside, bytes, page_bytes, to);
+
+		if (sys_failed(clear))
+			return clear;
+		*aside = (uintptr_t)clear;
+	}
+	return move_over(*aside, bytes, to);
+}
+
 static void mend_hole(const struct request *rq, uintptr_t at, size_t bytes)
 {
 	sys_mmap(at, bytes, rq->prot, rq->flags | MAP_FIXED_NOREPLACE, -1, 0);

@@ -57,6 +57,15 @@ int place_range(const struct request *rq, const struct rung *rungs, size_t n,
  */
 int place_small(const struct request *rq, size_t unit, struct placed *ret_placed);
 
+/**
+ * place_over - move the whole mapping at *@aside, of @bytes in pages of @page_bytes,
+ *              over whatever lies at @to
+ *
+ * *@aside may lie in a hole of that very range: it is moved out of it first, so it
+ * is changed. Return: @to; -errno, and the mapping is at *@aside still.
+ */
+long place_over(uintptr_t *aside, size_t bytes, size_t page_bytes, uintptr_t to);
+
 /* Advises huge pages of the kernel (THP) for the whole ones inside [at, at + bytes). */
 void place_advise(uintptr_t at, size_t bytes);
 

@@ -189,13 +189,19 @@ static enum outcome try_candidate(const struct backing *how, uintptr_t at)
 {
 	const int wanted = PROT_READ | PROT_WRITE;
 	struct claim c = pagemap_claim(at, at + GRANULE);
-	page_word word = pagemap_get(at) & ~(WORD_CLAIMED | WORD_WAITED);
+	page_word word = pagemap_get(at) & ~WORD_MARKS;
 	enum outcome got = LEFT;
 
 	if (word_kind(word) == PAGE_SMALL && (word_prot(word) & wanted) == wanted)
 		got = promote_one(how, at, word);
 	pagemap_unclaim(&c);
 	return got;
+}
+
+void promote_rest(void)
+{
+	__atomic_store_n(&list.rest_until, sys_now_ns() + REST_AFTER_SHORTAGE_NS,
+			 __ATOMIC_RELAXED);
 }
 
 uint64_t promote_some(const struct backing *how, uint64_t pages)
@@ -219,8 +225,7 @@ uint64_t promote_some(const struct backing *how, uint64_t pages)
 	}
 	if (retry.lo) {
 		promote_note(retry.lo, retry.hi);
-		__atomic_store_n(&list.rest_until, sys_now_ns() + REST_AFTER_SHORTAGE_NS,
-				 __ATOMIC_RELAXED);
+		promote_rest();
 	}
 	return done;
 }

@@ -33,6 +33,9 @@ bool promote_is_due(void);
  */
 uint64_t promote_some(const struct backing *how, uint64_t pages);
 
+/* There is nothing to promote with: not due again for a moment. */
+void promote_rest(void);
+
 /* In a fork child. */
 void promote_renew(void);
 /* fork: nobody is half way through a change. */

@@ -50,9 +50,11 @@ static int swap_out(uintptr_t lo, uintptr_t hi, page_word word)
 		sys_madvise(lo, hi - lo, MADV_DONTFORK);
 	if (word & WORD_NODUMP)
 		sys_madvise(lo, hi - lo, MADV_DONTDUMP);
+	if (word & WORD_LOCKED)
+		sys_mlock2(lo, hi - lo, MLOCK_ONFAULT);
 	stats_release(hi - lo);
-	pagemap_set(lo, hi, plain ? word_make(PAGE_SMALL, word_prot(word), mem_page_bytes(),
-					      word_use(word)) : 0);
+	pagemap_set(lo, hi, word_make(plain ? PAGE_SMALL : PAGE_SPLIT, plain ? word_prot(word) : 0,
+				      mem_page_bytes(), word_use(word)));
 	if (plain)
 		promote_note(lo, hi);
 	return 0;

@@ -38,8 +38,6 @@
 #include "core/base/mem.h"
 #include "core/base/sys.h"
 
-#define WORD_MARKS (WORD_CLAIMED | WORD_WAITED)
-
 static uint64_t rescues;	/* so far; by atomics alone */
 static __thread uint64_t rescues_seen __attribute__((tls_model("initial-exec")));
 
@@ -150,8 +148,6 @@ static enum mended mend_claimed(uintptr_t at, bool inside)
 			stats_rescued(1);
 			__atomic_fetch_add(&rescues, 1, __ATOMIC_SEQ_CST);
 		}
-		if (m == MENDED && mine)
-			pagemap_claim(page, page + word_page_bytes(word));
 	}
 	if (!mine)
 		pagemap_unclaim(&c);

@@ -91,7 +91,23 @@ static void free_shared(const struct way *w)
 	}
 }
 
-/* Words of whole granules inside are taken back; cut granules are nobody's now. */
+/* [*lo, *hi) without the granules that @w only cuts: false, and *hi as it was, when nothing is left. */
+static bool narrow(const struct way *w, uintptr_t *lo, uintptr_t *hi)
+{
+	uintptr_t from = *lo < w->lo ? *lo + GRANULE : *lo;
+	uintptr_t to = *hi > w->hi ? *hi - GRANULE : *hi;
+
+	if (from >= to)
+		return false;
+	*lo = from;
+	*hi = to;
+	return true;
+}
+
+/*
+ * Words of whole granules inside are taken back, and those of granules that are
+ * cut, but for PAGE_SPLIT: what is left of such a granule is still several mappings.
+ */
 static int take_back(struct way *w)
 {
 	uintptr_t from = align_down(w->lo, GRANULE), to = align_up(w->hi, GRANULE);
@@ -100,6 +116,8 @@ static int take_back(struct way *w)
 	for (uintptr_t lo = from, hi; lo < to; lo = hi) {
 		hi = pagemap_run(lo, to, &word);
 		hi = hi < to ? align_down(hi, GRANULE) : to;
+		if (word_kind(word) == PAGE_SPLIT && !narrow(w, &lo, &hi))
+			continue;
 
 		struct run r = { lo, hi, word };
 		int err = word ? blob_add(&w->was, &r, sizeof(r)) : 0;

@@ -5,8 +5,9 @@
  * Pitfalls.
  * 1. SIGSEGV, SIGBUS, SIGILL, SIGFPE and SIGTRAP are never held back: the
  *    kernel kills a process whose fault signal is blocked, handler or not.
- * 2. glibc's two internal signals (32, 33) stay open as well; with them blocked
- *    setuid() and pthread_cancel() in another thread would wait for us.
+ * 2. glibc's two internal signals (32, 33) are held back like others: a thread
+ *    cancelled asynchronously half way would never leave. Another thread's
+ *    setuid() waits for us that long, so nobody waits at the gate with them held.
  * 3. The gate's word counts guests; its top bit means closed. Guests that meet
  *    a closed gate have not been counted, so the closer waits for 0 exactly.
  */
@@ -24,6 +25,8 @@ static struct {
 	struct lock closer;	/* held from gate_close to gate_open */
 } gate = { .closer = LOCK_INIT(0) };
 
+/* The innermost operation of this thread, NULL outside; and what it is to the gate. */
+static __thread struct quiet *inside __attribute__((tls_model("initial-exec")));
 static __thread enum gate_role role __attribute__((tls_model("initial-exec")));
 
 #ifdef HRESV_DEBUG_LOCKS
@@ -96,7 +99,7 @@ void quiet_enter(struct quiet *ret_q)
 {
 	const uint64_t held_back =
 		~(signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGILL) |
-		  signal_bit(SIGFPE) | signal_bit(SIGTRAP) | signal_bit(32) | signal_bit(33));
+		  signal_bit(SIGFPE) | signal_bit(SIGTRAP));
 
 	ret_q->old_mask = 0;
 	sys_sigmask(SIG_BLOCK, &held_back, &ret_q->old_mask);
@@ -107,7 +110,8 @@ void quiet_leave(const struct quiet *q)
 	sys_sigmask(SIG_SETMASK, &q->old_mask, NULL);
 }
 
-static bool gate_try_enter(void)
+/* False, and the word as it was then, when the gate is closed. */
+static bool count_in(uint32_t *ret_word)
 {
 	uint32_t word = __atomic_load_n(&gate.word, __ATOMIC_RELAXED);
 
@@ -115,23 +119,60 @@ static bool gate_try_enter(void)
 		if (__atomic_compare_exchange_n(&gate.word, &word, word + 1, true,
 						__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return true;
-	sys_futex_wait(&gate.word, word, NULL);
+	*ret_word = word;
 	return false;
+}
+
+static void come_in(struct quiet *q)
+{
+	q->outer = inside;
+	inside = q;
+	role = GATE_GUEST;
 }
 
 void gate_enter(struct quiet *ret_q)
 {
+	uint32_t word;
+
+	for (;;) {
+		quiet_enter(ret_q);
+		if (count_in(&word)) {
+			come_in(ret_q);
+			return;
+		}
+		quiet_leave(ret_q);
+		sys_futex_wait(&gate.word, word, NULL);
+	}
+}
+
+bool gate_try_enter(struct quiet *ret_q)
+{
+	uint32_t word;
+
 	quiet_enter(ret_q);
-	while (!gate_try_enter())
-		;
-	role = GATE_GUEST;
+	if (count_in(&word)) {
+		come_in(ret_q);
+		return true;
+	}
+	quiet_leave(ret_q);
+	return false;
+}
+
+void gate_breathe(void)
+{
+	struct quiet *q = inside;
+
+	gate_leave(q);
+	gate_enter(q);
 }
 
 void gate_leave(const struct quiet *q)
 {
 	uint32_t word;
 
-	role = GATE_OUTSIDE;
+	inside = q->outer;
+
+	role = inside ? GATE_GUEST : GATE_OUTSIDE;
 	word = __atomic_sub_fetch(&gate.word, 1, __ATOMIC_RELEASE);
 	if (word == GATE_CLOSED)
 		sys_futex_wake(&gate.word, INT32_MAX);
@@ -161,6 +202,7 @@ void gate_open(void)
 
 void gate_renew(void)
 {
+	inside = NULL;
 	role = GATE_OUTSIDE;
 	__atomic_store_n(&gate.word, 0, __ATOMIC_RELEASE);
 	lock_renew(&gate.closer);

@@ -27,7 +27,8 @@ enum lock_rank {
 	LOCK_FACTS,		/* cached facts */
 	LOCK_PROMOTE,		/* candidates for promotion */
 	LOCK_DEAD,		/* unmapped parts of unsplittable pages */
-	LOCK_PAGEMAP,		/* making a leaf of the page map */
+	LOCK_HEAP,		/* one arena's address space */
+	LOCK_ASIDE,		/* memory under construction */
 	LOCK_FRONT,		/* the program's own SIGBUS and SIGSEGV actions */
 	LOCK_OUT,		/* last: holds nothing, waits for nothing */
 };
@@ -48,6 +49,7 @@ void lock_renew(struct lock *l);
 /* The old mask of a thread that holds back its signals. */
 struct quiet {
 	uint64_t old_mask;
+	struct quiet *outer;	/* the gate's: of the operation a handler interrupted */
 };
 
 void quiet_enter(struct quiet *ret_q);
@@ -59,6 +61,18 @@ void quiet_leave(const struct quiet *q);
  */
 void gate_enter(struct quiet *ret_q);
 void gate_leave(const struct quiet *q);
+
+/*
+ * For callers that hold locks which fork's other handlers wait for (a malloc's):
+ * false, and no guest, when the gate is closed. They must have another way.
+ */
+bool gate_try_enter(struct quiet *ret_q);
+
+/*
+ * A guest that holds no claim and no lock, and works on what nobody else knows,
+ * steps out for a moment: pending signals come in, and fork need not wait.
+ */
+void gate_breathe(void);
 
 /* fork: closes the gate, waits until no guest is inside. One closer at a time. */
 void gate_close(void);

@@ -35,8 +35,7 @@ static int parse_hex(struct span s, uintptr_t *ret_value)
 
 static bool is_huge_name(struct span name)
 {
-	return span_starts(name, "/anon_hugepage") || span_starts(name, "/memfd:") ||
-	       span_starts(name, "/SYSV");
+	return span_starts(name, "/anon_hugepage");
 }
 
 /* "lo-hi rwxp offset dev inode name" (proc_pid_maps(5)). */
@@ -99,4 +98,49 @@ int maps_read_range(const char *root, uintptr_t lo, uintptr_t hi, struct map_fac
 		return -EFAULT;
 	*ret_facts = all;
 	return 0;
+}
+
+int maps_room(const char *root, uint64_t *ret_limit, uint64_t *ret_used)
+{
+	struct blob text = { 0 };
+	uint64_t limit, used = 0;
+	int err = blob_read_under(root, "/proc/sys/vm/max_map_count", &text);
+
+	if (err)
+		return err;
+	err = text_u64((struct span){ text.at, text.bytes }, &limit);
+	blob_free(&text);
+	if (!err)
+		err = blob_read_under(root, "/proc/self/maps", &text);
+	if (err)
+		return err;
+	for (size_t i = 0; i < text.bytes; i++)
+		used += text.at[i] == '\n';
+	blob_free(&text);
+	*ret_limit = limit;
+	*ret_used = used;
+	return 0;
+}
+
+int maps_read_end(const char *root, uintptr_t at, uintptr_t *ret_end)
+{
+	struct blob text = { 0 };
+	struct span rest, line;
+	struct mapping m;
+	int err = blob_read_under(root, "/proc/self/maps", &text);
+
+	if (err)
+		return err;
+	err = -EFAULT;
+	rest = (struct span){ text.at, text.bytes };
+	while (err && span_next_line(&rest, &line)) {
+		if (parse_line(line, &m) != 0 || m.hi <= at)
+			continue;
+		if (m.lo > at)
+			break;
+		*ret_end = m.hi;
+		err = 0;
+	}
+	blob_free(&text);
+	return err;
 }

@@ -22,4 +22,16 @@ struct map_facts {
  */
 int maps_read_range(const char *root, uintptr_t lo, uintptr_t hi, struct map_facts *ret_facts);
 
+/**
+ * maps_room - how many more mappings this process may have
+ *
+ * vm.max_map_count less the lines of /proc/self/maps. Takes some 20 ms for
+ * 65,000 mappings: ask seldom.
+ * Return: 0; -errno of reading either; -EBADMSG.
+ */
+int maps_room(const char *root, uint64_t *ret_limit, uint64_t *ret_used);
+
+/* Where the kernel's mapping that holds @at ends: 0 and *ret_end; -EFAULT: there is none. */
+int maps_read_end(const char *root, uintptr_t at, uintptr_t *ret_end);
+
 #endif

@@ -11,8 +11,11 @@
 #include "core/facts/pool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #include "core/base/align.h"
+#include "core/base/out.h"
+#include "core/base/sys.h"
 #include "core/facts/meminfo.h"
 #include "core/facts/reader.h"
 
@@ -209,4 +212,23 @@ uint64_t pool_available(const struct pool *p, size_t page_bytes)
 		return p->total <= PLAUSIBLE_MAX && p->free <= p->total ? p->free : 0;
 	return (p->free > p->reserved ? p->free - p->reserved : 0) +
 	       surplus_room(p, page_bytes);
+}
+
+bool pool_is_empty(size_t page_bytes)
+{
+	struct line path;
+	char text[4] = "";
+	long fd, got;
+
+	line_start(&path);
+	line_text(&path, "/sys/kernel/mm/hugepages/hugepages-");
+	line_u64(&path, page_bytes >> 10);
+	line_text(&path, "kB/free_hugepages");
+	path.text[path.bytes] = '\0';
+	fd = sys_openat(AT_FDCWD, path.text, O_RDONLY, 0);
+	if (fd < 0)
+		return false;
+	got = sys_read((int)fd, text, sizeof(text));
+	sys_close((int)fd);
+	return got == 2 && text[0] == '0' && text[1] == '\n';
 }

@@ -45,6 +45,12 @@ struct pool {
  */
 int pool_read(const char *root, size_t page_bytes, struct pool *ret_pool);
 
+/*
+ * Is the pool of @page_bytes certainly empty now? One small read (4 us), for a
+ * caller that has just come up short; false also when nobody can say.
+ */
+bool pool_is_empty(size_t page_bytes);
+
 /**
  * pool_read_node - total, free and surplus of one NUMA node
  *

@@ -21,7 +21,7 @@ static size_t overlap(uintptr_t lo, uintptr_t hi, const void *at, size_t bytes)
 static size_t sum(const void *at, size_t bytes, size_t page_bytes)
 {
 	FILE *f = fopen("/proc/self/smaps", "re");
-	unsigned long lo = 0, hi = 0, kib;
+	unsigned long lo = 0, hi = 0, from, to, kib;
 	size_t total = 0;
 	char line[4096];
 
@@ -30,8 +30,12 @@ static size_t sum(const void *at, size_t bytes, size_t page_bytes)
 	while (fgets(line, sizeof(line), f)) {
 		char minus;
 
-		if (sscanf(line, "%lx%c%lx ", &lo, &minus, &hi) == 3 && minus == '-')
+		/* "AnonHugePages:" begins with a hexadecimal digit too. */
+		if (sscanf(line, "%lx%c%lx ", &from, &minus, &to) == 3 && minus == '-') {
+			lo = from;
+			hi = to;
 			continue;
+		}
 		if (sscanf(line, "KernelPageSize: %lu kB", &kib) != 1)
 			continue;
 		if (page_bytes == 1 || (page_bytes == 0 ? kib > 64 : kib * 1024 == page_bytes))

@@ -53,10 +53,10 @@ enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
 static char *free_place(size_t bytes)
 {
-	char *at = mmap(NULL, bytes + PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *at = mmap(NULL, bytes + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *line = (char *)(((uintptr_t)at + PAGE - 1) & ~(PAGE - 1));
 
-	munmap(at, bytes + PAGE);
+	munmap(at, bytes + 2 * PAGE);
 	return line;
 }
 

@@ -130,6 +130,8 @@ static void call_lock(struct self *s)
 		done(s, mlock2(page_at(page), n * PAGE, MLOCK_ONFAULT));
 	else
 		done(s, munlock(page_at(page), n * PAGE));
+	if (how < 2)
+		model_lock(page, n);
 	model_part(s, page, n);
 	touch_ends(s, page, n);
 }
@@ -191,7 +193,8 @@ static void call_remap_file(struct self *s)
 	size_t page, n, offset = below(s, 8);
 
 	draw_range(s, &page, &n);
-	if (!model_uniform(page, n)) {
+	/* Shared memory of ours refuses (preload/mremap.c). */
+	if (!model_uniform(page, n) || pages[page].type == TYPE_SHARED) {
 		skipped(s);
 		return;
 	}
@@ -216,18 +219,15 @@ static void call_name(struct self *s)
 
 static void call_attach(struct self *s)
 {
-	bool on_line = chance(s, 80);
 	size_t page, n;
 	void *at;
 	int id;
 
+	/* Huge segments are not split, as others may have them mapped: small ones only. */
 	draw_range(s, &page, &n);
-	if (on_line)
-		page -= page % GRANULE_PAGES;
-	if (page < s->lo) {
-		skipped(s);
-		return;
-	}
+	page -= page % GRANULE_PAGES;
+	n = clipped(n, GRANULE_PAGES - 1);
+	n = clipped(n, s->hi - page);
 	note(s, "shmat(%zu, %zu pages)", page, n);
 	id = shmget(IPC_PRIVATE, n * PAGE, 0600 | IPC_CREAT);
 	if (id < 0) {

@@ -136,6 +136,8 @@ static void bring(struct self *s, void *at, size_t page, size_t n, int prot, int
 		model_map(s, page, n, type_of(flags), prot);
 	else
 		munmap(at, n * PAGE);
+	if (flags & MAP_LOCKED)
+		model_lock(page, n);
 }
 
 static void call_map(struct self *s, int how)
@@ -153,6 +155,8 @@ static void call_map(struct self *s, int how)
 		model_map(s, page, n, type_of(flags), prot);
 	else if (at != MAP_FAILED)
 		bring(s, at, page, n, prot, flags);
+	if (at == page_at(page) && (flags & MAP_LOCKED))
+		model_lock(page, n);
 	touch_ends(s, page, n);
 }
 
@@ -236,7 +240,7 @@ static void call_protect(struct self *s)
 	done(s, by_key ? pkey_mprotect(page_at(page), bytes, prot, key < 1 ? key : -1)
 		       : mprotect(page_at(page), bytes, prot));
 	if (s->record->result == 0 || s->record->error == ENOMEM)
-		model_protect(page, n, prot);
+		model_protect(s, page, n, prot);
 	touch_ends(s, page, n);
 }
 
@@ -262,6 +266,20 @@ static void remapped(struct self *s, size_t page, size_t old_n, size_t n, int fl
 	model_move(s, page, old_n, (size_t)placed(at) / PAGE, n, flags & MREMAP_DONTUNMAP);
 }
 
+/*
+ * Shared memory does not grow under us, by decision (core/remap.c). Of a locked
+ * mapping, MREMAP_DONTUNMAP of a part unlocks all in the kernel. A second view
+ * over the first unmaps what it is to show.
+ */
+static bool is_promised(size_t page, size_t old_n, size_t n, int flags, size_t to)
+{
+	if (old_n && n > old_n && pages[page].type == TYPE_SHARED)
+		return false;
+	if ((flags & MREMAP_DONTUNMAP) && pages[page].locked)
+		return false;
+	return old_n || to + n <= page || to >= page + n;
+}
+
 static void call_remap(struct self *s)
 {
 	static const int kinds[] = { 0, 0, MREMAP_MAYMOVE, MREMAP_MAYMOVE | MREMAP_FIXED,
@@ -278,7 +296,8 @@ static void call_remap(struct self *s)
 	if (copy && (flags & MREMAP_FIXED))
 		old_n = 0;
 	to = n > s->hi - to ? s->hi - n : to;
-	if (to < s->lo || !model_uniform(page, old_n ? old_n : 1)) {
+	if (to < s->lo || !model_uniform(page, old_n ? old_n : n) ||
+	    !is_promised(page, old_n, n, flags, to)) {
 		skipped(s);
 		return;
 	}

@@ -3,9 +3,10 @@
 #ifndef HRESV_TESTS_SEMANTICS_DIFFER_MODEL_H
 #define HRESV_TESTS_SEMANTICS_DIFFER_MODEL_H
 
+#include <sys/mman.h>
+
 #include "tests/semantics/differ-touch.h"
 
-#define NOTE_BYTES 160
 #define FILE_PAGES 700
 
 struct page pages[ARENA_PAGES];
@@ -28,12 +29,6 @@ static inline void model_unmap(size_t page, size_t n)
 	memset(&pages[page], 0, n * sizeof(pages[0]));
 }
 
-/* mprotect() goes as far as the first hole. */
-static inline void model_protect(size_t page, size_t n, int prot)
-{
-	for (size_t i = page; i < page + n && pages[i].type != TYPE_NONE; i++)
-		pages[i].prot = (uint8_t)prot;
-}
 
 /* One mapping of the kernel's, beyond doubt. */
 static inline bool model_uniform(size_t page, size_t n)
@@ -62,6 +57,28 @@ static inline void model_part(struct self *s, size_t page, size_t n)
 		if (pages[i].type != TYPE_NONE)
 			pages[i].id = is;
 	}
+}
+
+/*
+ * mprotect() goes as far as the first hole. What becomes writable is accounted
+ * for from then on, which parts it from what never was, whatever happens later.
+ */
+static inline void model_protect(struct self *s, size_t page, size_t n, int prot)
+{
+	bool parts = false;
+
+	for (size_t i = page; i < page + n && pages[i].type != TYPE_NONE; i++) {
+		parts = parts || (prot & ~pages[i].prot & PROT_WRITE);
+		pages[i].prot = (uint8_t)prot;
+	}
+	if (parts)
+		model_part(s, page, n);
+}
+
+static inline void model_lock(size_t page, size_t n)
+{
+	for (size_t i = page; i < page + n; i++)
+		pages[i].locked = true;
 }
 
 static inline void model_loosen(struct self *s, size_t page, size_t n)

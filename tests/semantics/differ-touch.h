@@ -7,11 +7,14 @@
 #ifndef HRESV_TESTS_SEMANTICS_DIFFER_TOUCH_H
 #define HRESV_TESTS_SEMANTICS_DIFFER_TOUCH_H
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "tests/semantics/differ.h"
 
+/* Long enough for the call and the values that make up its hash. */
+#define NOTE_BYTES 400
 #define WORDS (PAGE / sizeof(uint64_t))
 
 _Thread_local struct self *self;
@@ -51,6 +54,8 @@ static inline uint64_t mixed(uint64_t hash, uint64_t value)
 static inline void touch_add(struct self *s, uint64_t value)
 {
 	s->record->hash = mixed(s->record->hash, value);
+	if (s->note && strlen(s->note) + 20 < NOTE_BYTES)
+		sprintf(s->note + strlen(s->note), " %llx", (unsigned long long)value);
 }
 
 static uint64_t hash_words(const volatile uint64_t *at)

@@ -32,6 +32,7 @@ struct page {
 	int32_t shift;		/* pages since moved: one mapping has one shift */
 	uint8_t type;
 	uint8_t prot;
+	bool locked;		/* its whole mapping may be: of an mlock that failed half way */
 	bool loose;		/* after MADV_FREE: may hold what it held, or zeros */
 	uint64_t old_hash;	/* what it held then */
 };

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * aligned.c - memalign and its relatives, with glibc's manners
+ *
+ * glibc's memalign and aligned_alloc take any alignment and round it up to a
+ * power of two; only one beyond half the address space is EINVAL. The engine
+ * would call the rest an error, or worse, take it as it is.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "allocator/engine.h"
+#include "allocator/family.h"
+#include "allocator/large.h"
+#include "allocator/mode.h"
+#include "allocator/next.h"
+#include "core/base/align.h"
+#include "core/base/mem.h"
+
+static size_t power_of_two(size_t align)
+{
+	size_t power = 2 * sizeof(void *);
+
+	while (power < align)
+		power *= 2;
+	return power;
+}
+
+/* @align is a power of two of at least 16. */
+static void *take(size_t align, size_t bytes)
+{
+	void *early;
+
+	if (mode_is_fast() && bytes < LARGE_BYTES)
+		return je_memalign(align, bytes ? bytes : 1);
+	switch (mode_for(bytes, align, &early)) {
+	case MODE_OURS:
+		return bytes < LARGE_BYTES ? je_memalign(align, bytes ? bytes : 1) :
+					     large_memalign(align, bytes);
+	case MODE_NEXT:
+		return next()->memalign(align, bytes);
+	default:
+		return early;
+	}
+}
+
+HRESV_EXPORT void *memalign(size_t align, size_t bytes)
+{
+	if (align > SIZE_MAX / 2 + 1) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return take(power_of_two(align), bytes);
+}
+
+HRESV_EXPORT void *aligned_alloc(size_t align, size_t bytes)
+{
+	return memalign(align, bytes);
+}
+
+/* errno stays as it was: the result says it all. */
+HRESV_EXPORT int posix_memalign(void **ret_at, size_t align, size_t bytes)
+{
+	const int saved = errno;
+	void *at;
+
+	if (!is_power_of_two(align) || align % sizeof(void *) != 0)
+		return EINVAL;
+	at = take(power_of_two(align), bytes);
+	errno = saved;
+	if (!at)
+		return ENOMEM;
+	*ret_at = at;
+	return 0;
+}
+
+HRESV_EXPORT void *valloc(size_t bytes)
+{
+	return take(mem_page_bytes(), bytes);
+}
+
+HRESV_EXPORT void *pvalloc(size_t bytes)
+{
+	const size_t page = mem_page_bytes();
+
+	if (align_up_overflows(bytes, page)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return take(page, bytes ? align_up(bytes, page) : page);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine.c - what the engine calls, and what it is told before it starts
+ *
+ * Its system calls go to the kernel and not to the mmap we export: its records
+ * are small and stay small, and take no huge page. Its arithmetic is that of a
+ * sampling profiler which is off in every build we link.
+ *
+ * The options, with the reasons and the figures behind them: docs/ALLOCATOR.md.
+ * The user's MALLOC_CONF comes after ours and wins, but for what our arenas rest
+ * on: the engine makes none by itself (arena.c does), and keeps address space.
+ */
+#include "allocator/engine.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "core/base/sys.h"
+
+const char *je_malloc_conf = "narenas:1,oversize_threshold:0,dirty_decay_ms:30000,"
+			     "muzzy_decay_ms:0,zero_realloc:free,lg_tcache_nslots_mul:5,"
+			     "tcache_nslots_small_max:300,tcache_gc_incr_bytes:262144";
+const char *je_malloc_conf_2_conf_harder =
+	"narenas:1,percpu_arena:disabled,retain:true,dss:disabled";
+
+void *je_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset);
+int je_munmap(void *at, size_t bytes);
+int je_madvise(void *at, size_t bytes, int advice);
+int je_mprotect(void *at, size_t bytes, int prot);
+double je_exp(double x);
+double je_log(double x);
+double je_round(double x);
+
+/* errno is only set on failure: free() must leave it alone. */
+static long result(long value)
+{
+	if (!sys_failed(value))
+		return value;
+	errno = (int)-value;
+	return -1;
+}
+
+void *je_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset)
+{
+	return (void *)result(sys_mmap((uintptr_t)at, bytes, prot, flags, fd, offset));
+}
+
+int je_munmap(void *at, size_t bytes)
+{
+	return (int)result(sys_munmap((uintptr_t)at, bytes));
+}
+
+int je_madvise(void *at, size_t bytes, int advice)
+{
+	return (int)result(sys_madvise((uintptr_t)at, bytes, advice));
+}
+
+int je_mprotect(void *at, size_t bytes, int prot)
+{
+	return (int)result(sys_mprotect((uintptr_t)at, bytes, prot));
+}
+
+double je_round(double x)
+{
+	return (double)(long long)(x + (x < 0 ? -0.5 : 0.5));
+}
+
+double je_exp(double x)
+{
+	double term = 1, sum = 1;
+
+	if (x < 0)
+		return 1 / je_exp(-x);
+	if (x > 1)
+		return je_exp(x / 2) * je_exp(x / 2);
+	for (int n = 1; n < 20; n++) {
+		term *= x / n;
+		sum += term;
+	}
+	return sum;
+}
+
+/* Newton's way to the x of exp(x) = @of. */
+double je_log(double of)
+{
+	double x = 0;
+
+	if (!(of > 0))
+		return -__builtin_inf();
+	for (int n = 0; n < 200; n++) {
+		double e = je_exp(x), step = 2 * (of - e) / (of + e);
+
+		x += step;
+		if (step < 1e-15 && step > -1e-15)
+			break;
+	}
+	return x;
+}
