@@ -34,10 +34,10 @@ static void *take(size_t align, size_t bytes)
 	void *early;
 
 	if (mode_is_fast() && bytes < LARGE_BYTES)
-		return je_memalign(align, bytes);
+		return je_memalign(align, bytes ? bytes : 1);
 	switch (mode_for(bytes, align, &early)) {
 	case MODE_OURS:
-		return bytes < LARGE_BYTES ? je_memalign(align, bytes) :
+		return bytes < LARGE_BYTES ? je_memalign(align, bytes ? bytes : 1) :
 					     large_memalign(align, bytes);
 	case MODE_NEXT:
 		return next()->memalign(align, bytes);

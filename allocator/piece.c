@@ -269,7 +269,7 @@ bool unit_commit(uintptr_t lo, uintptr_t hi)
 /* The caller's alone: closing it keeps out nobody but unit_reclaim(). */
 static bool lock_small(struct unit *unit)
 {
-	if (__atomic_load_n(&unit->state, __ATOMIC_RELAXED) != UNIT_SMALL)
+	if (!unit || __atomic_load_n(&unit->state, __ATOMIC_RELAXED) != UNIT_SMALL)
 		return false;
 	lock_take(&unit->lock);
 	if (unit->state == UNIT_SMALL) {

@@ -18,10 +18,10 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 
-#include "core/act/cow.h"
 #include "core/act/cut.h"
 #include "core/act/move.h"
 #include "core/act/pagemap.h"
+#include "core/act/place.h"
 #include "core/act/undo.h"
 #include "core/base/align.h"
 #include "core/base/lock.h"
@@ -29,6 +29,7 @@
 #include "core/base/sys.h"
 #include "core/commit.h"
 #include "core/facts/maps.h"
+#include "core/guard.h"
 #include "core/route.h"
 
 #ifndef MREMAP_DONTUNMAP
@@ -279,6 +280,7 @@ static long move_to_new_place(const struct remap *r)
 	to = find_place(r, &alike);
 	if (sys_failed(to))
 		return to;
+	alike = alike && place_can_move(GRANULE);
 	err = move_range(r->at, moved, (uintptr_t)to, alike, keep ? &r->facts : NULL);
 	if (err) {
 		if (!(r->flags & MREMAP_FIXED))
@@ -365,28 +367,6 @@ static long remap(struct remap *r)
 	return err;
 }
 
-/* The program's own huge memory moves by the kernel's rules; its words follow. */
-static long remap_guarded(const struct remap *r)
-{
-	struct way w;
-	page_word word = pagemap_get(r->at);
-	size_t page = word_page_bytes(word);
-	long to;
-
-	if (undo_clear_way(r->at, r->at + align_up(r->bytes, page), REASON_NONE, &w) != 0)
-		return -ENOMEM;
-	to = as_asked(r);
-	if (sys_failed(to)) {
-		undo_restore(&w);
-		return to;
-	}
-	undo_done(&w);
-	if (pagemap_prepare((uintptr_t)to, (uintptr_t)to + align_up(r->new_bytes, page)) == 0)
-		pagemap_set((uintptr_t)to, (uintptr_t)to + align_up(r->new_bytes, page), word);
-	cow_follow((uintptr_t)to, (uintptr_t)to + align_up(r->new_bytes, page), word);
-	return to;
-}
-
 long route_remap(uintptr_t at, size_t bytes, size_t new_bytes, int flags, uintptr_t to)
 {
 	const size_t page = mem_page_bytes();
@@ -401,7 +381,7 @@ long route_remap(uintptr_t at, size_t bytes, size_t new_bytes, int flags, uintpt
 		return sys_mremap(at, bytes, new_bytes, flags, to);
 	gate_enter(&q);
 	if (word_kind(pagemap_get(at)) == PAGE_GUARDED) {
-		got = remap_guarded(&r);
+		got = guard_remap(at, r.bytes, r.new_bytes, flags, to);
 	} else if (source) {
 		got = remap(&r);
 	} else if (target) {

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 
 #include "core/act/populate.h"
+#include "core/act/rescue.h"
 #include "core/act/turn.h"
 #include "core/base/align.h"
 #include "core/base/sys.h"
@@ -82,7 +83,9 @@ static int make_once(const struct backing *how, size_t pages, size_t room_pages,
 
 	if (sys_failed(at))
 		return (int)at;
-	if (!how->lazy)
+	if (how->lazy)
+		rescue_arm();
+	else
 		have = populate_noted(how, (uintptr_t)at, bytes, pages);
 	*ret_pages = have;	/* also of a failure: our caller's, who tries again with it */
 	if (have == 0 || (have < pages && (how->whole || how->shared)))

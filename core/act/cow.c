@@ -25,6 +25,7 @@
 #include <errno.h>
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "core/act/demote.h"
@@ -41,7 +42,6 @@
 #define UFFD_FEATURE_WP_UNPOPULATED (1 << 13)
 #endif
 #define CLOSE_RANGE_UNSHARE_FLAG 2
-#define WORD_MARKS (WORD_CLAIMED | WORD_WAITED)
 #define LOOK_FIRST_MS 2
 #define LOOK_LAST_MS 512
 #define MESSAGES 16
@@ -378,6 +378,16 @@ bool cow_own(uintptr_t at, page_word word)
 	writers_protect(fd, at, word_page_bytes(word), false);
 	writers_wake(fd, at, word_page_bytes(word));
 	return true;
+}
+
+void cow_own_all(uintptr_t lo, uintptr_t hi)
+{
+	for (uintptr_t at = align_down(lo, GRANULE); at < hi; at += GRANULE) {
+		page_word word = pagemap_get(at) & ~WORD_MARKS;
+
+		if (word_is_private_huge(word) && (word_prot(word) & PROT_WRITE))
+			cow_own(align_down(at, word_page_bytes(word)), word);
+	}
 }
 
 void cow_follow(uintptr_t lo, uintptr_t hi, page_word word)

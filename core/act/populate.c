@@ -166,7 +166,7 @@ static size_t populate_whole(const struct backing *how, uintptr_t at, size_t pag
 		have = populate_breathing(how, at, pages, &t);
 	if (have < pages && !how->turn_held) {
 		/* Give back what others may need to be whole, then see alone. */
-		sys_madvise(at, pages * how->page_bytes, MADV_DONTNEED);
+		sys_madvise(at, pages * how->page_bytes, how->shared ? MADV_REMOVE : MADV_DONTNEED);
 		turn_drop(&t);
 		t = populate_turn(how, TURN_ALONE);
 		have = 0;

@@ -3,7 +3,7 @@
 /*
  * prog-snapshot.c - a program that forks while it writes, and believes nothing
  *
- *	prog-snapshot PAGES FORKS WRITERS [guarded]
+ *	prog-snapshot PAGES ROUNDS WRITERS [HOW]
  *
  * Threads write into private memory by stores, read(2) and io_uring, each into
  * blocks of its own, whole blocks of one number that grows, and note the number
@@ -11,22 +11,30 @@
  * (no write lost) and in each child (the moment of its fork). A child looks
  * twice, with time for the parent to write in between, then writes everything
  * itself, by stores and by read(2), looks again, and forks a child that does the
- * same. WRITERS: any of s, r, u; one thread each. Exit status 0, or what is wrong
- * in words on standard error.
+ * same. A round is fresh memory and three forks.
+ *
+ * WRITERS: any of s, r, u; one thread each. HOW: g asks for huge pages itself, n
+ * forbids userfaultfd. Exit status 0, or what is wrong in words on standard error.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -214,19 +222,37 @@ __attribute__((noreturn)) static void live(int depth)
 	_exit(0);
 }
 
-int main(int argc, char **argv)
+/* What a container's default filter does: no userfaultfd of any kind. */
+static void forbid_userfaultfd(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_userfaultfd, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_ioctl, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, _IO(0xAA, 0), 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { sizeof(filter) / sizeof(filter[0]), filter };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0))
+		wrong("seccomp: %s", strerror(errno));
+}
+
+/* Fresh memory, so that there is something to share, and a few forks of it. */
+static void round_of(size_t pages, int flags, long forks)
 {
 	pthread_t thread[16];
-	size_t pages = argc > 1 ? strtoul(argv[1], NULL, 0) : 8;
-	long forks = argc > 2 ? strtol(argv[2], NULL, 0) : 100;
-	int flags = argc > 4 ? MAP_HUGETLB : 0, running = 0;
+	int running = 0;
 
-	strncpy(writers, argc > 3 ? argv[3] : "sru", sizeof(writers) - 1);
-	blocks = pages * PAGE / BLOCK;
 	memory = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
-	if (memory == MAP_FAILED || blocks > BLOCKS_MOST)
+	if (memory == MAP_FAILED)
 		wrong("mmap: %s", strerror(errno));
+	memset(noted, 0, sizeof(noted));
+	stop = false;
 	for (size_t t = 0; t < strlen(writers); t++)
 		pthread_create(&thread[t], NULL, write_on, (void *)t);
 	for (long n = 0; n < forks; n++) {
@@ -248,5 +274,22 @@ int main(int argc, char **argv)
 		pthread_join(thread[t], NULL);
 	for (size_t i = 0; i < blocks; i++)
 		check_block(i, noted[i], noted[i], "the parent at the end");
+	munmap(memory, pages * PAGE);
+}
+
+int main(int argc, char **argv)
+{
+	const char *how = argc > 4 ? argv[4] : "";
+	size_t pages = argc > 1 ? strtoul(argv[1], NULL, 0) : 8;
+	long rounds = argc > 2 ? strtol(argv[2], NULL, 0) : 100;
+
+	strncpy(writers, argc > 3 ? argv[3] : "sru", sizeof(writers) - 1);
+	blocks = pages * PAGE / BLOCK;
+	if (blocks > BLOCKS_MOST)
+		wrong("too many pages");
+	if (strchr(how, 'n'))
+		forbid_userfaultfd();
+	while (rounds--)
+		round_of(pages, strchr(how, 'g') ? MAP_HUGETLB : 0, 3);
 	return 0;
 }
