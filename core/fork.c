@@ -15,6 +15,7 @@
 #include "core/fork.h"
 
 #include <errno.h>
+#include <stddef.h>
 
 #include "core/act/aside.h"
 #include "core/act/attach.h"
@@ -60,6 +61,18 @@ static struct {
 	int held[SIZES];	/* of the fork that made this process */
 	int done[2];		/* WAY_COPY: the pipe the parent waits at */
 } fk;
+
+static bool registered;
+
+/* glibc's own name: what pthread_atfork() is made of, and without an owner to unload. */
+extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
+			     void *owner);
+
+void fork_start(void)
+{
+	if (!__atomic_exchange_n(&registered, true, __ATOMIC_ACQ_REL))
+		__register_atfork(fork_prepare, fork_parent, fork_child, NULL);
+}
 
 static bool is_at_stake(page_word word)
 {

@@ -5,6 +5,7 @@
  * EFAULT, no write lost, no snapshot changed.
  */
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "tests/harness/harness.h"
@@ -16,16 +17,21 @@
 
 static void snapshots(unsigned long pool, const char *writers, const char *how, const char *policy)
 {
-	const char *program = harness_build_path("tests/fork/prog-snapshot");
+	char program[4096], without[4096];
 	char variable[64];
 
+	/* One answer of harness_build_path() at a time. */
+	snprintf(program, sizeof(program), "%s", harness_build_path("tests/fork/prog-snapshot"));
+	snprintf(without, sizeof(without), "%s", harness_build_path("tests/fork/prog-without-uffd"));
 	if (access(program, X_OK) != 0)
 		SKIP("liburing");
 	snprintf(variable, sizeof(variable), "HUGETLB_FORK=%s", policy);
 	pool_set(PAGE, pool);
 
 	struct spawned r = spawn(&(struct spawn){
-		.argv = SPAWN_ARGV(program, "8", "12", writers, how),
+		.argv = strcmp(how, "n") == 0 ?
+				SPAWN_ARGV(without, program, "8", "12", writers) :
+				SPAWN_ARGV(program, "8", "12", writers, how),
 		.env = SPAWN_ARGV(variable),
 		.preload = "libhresv.so",
 		.timeout_secs = 60,
