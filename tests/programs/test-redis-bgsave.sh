@@ -12,6 +12,10 @@ port=$((20000 + $$ % 20000))
 
 cli() { redis-cli -p "$port" "$@"; }
 
+# Launchers exec, so that $! is the server.
+ours=(env "LD_PRELOAD=$BUILD/libhresv.so")
+ours_without_uffd=("${ours[@]}" "$BUILD/tests/fork/prog-without-uffd")
+
 # start_redis LAUNCHER...: a server of its own in $tmp
 start_redis() {
 	"$@" redis-server --port "$port" --bind 127.0.0.1 --dir "$tmp" --save '' --appendonly "$aof" \
@@ -128,15 +132,13 @@ needs() {
 	requires_file "$BUILD/tests/fork/prog-without-uffd"
 }
 
-without_uffd() { preload "$BUILD/tests/fork/prog-without-uffd" "$@"; }
-
-test_redis_snapshot_holds_with_no_page_to_spare() { needs; snapshot_holds 0 preload; }
-test_redis_snapshot_holds_with_5_percent_to_spare() { needs; snapshot_holds 5 preload; }
-test_redis_snapshot_holds_with_20_percent_to_spare() { needs; snapshot_holds 20 preload; }
-test_redis_snapshot_holds_with_50_percent_to_spare() { needs; snapshot_holds 50 preload; }
-test_redis_snapshot_holds_with_100_percent_to_spare() { needs; snapshot_holds 110 preload; }
-test_redis_snapshot_holds_without_userfaultfd_and_no_page_to_spare() { needs; snapshot_holds 0 without_uffd; }
-test_redis_snapshot_holds_without_userfaultfd_and_50_percent_to_spare() { needs; snapshot_holds 50 without_uffd; }
-test_redis_rewrite_holds_with_no_page_to_spare() { needs; rewrite_holds 0 preload; }
+test_redis_snapshot_holds_with_no_page_to_spare() { needs; snapshot_holds 0 "${ours[@]}"; }
+test_redis_snapshot_holds_with_5_percent_to_spare() { needs; snapshot_holds 5 "${ours[@]}"; }
+test_redis_snapshot_holds_with_20_percent_to_spare() { needs; snapshot_holds 20 "${ours[@]}"; }
+test_redis_snapshot_holds_with_50_percent_to_spare() { needs; snapshot_holds 50 "${ours[@]}"; }
+test_redis_snapshot_holds_with_100_percent_to_spare() { needs; snapshot_holds 110 "${ours[@]}"; }
+test_redis_snapshot_holds_without_userfaultfd_and_no_page_to_spare() { needs; snapshot_holds 0 "${ours_without_uffd[@]}"; }
+test_redis_snapshot_holds_without_userfaultfd_and_50_percent_to_spare() { needs; snapshot_holds 50 "${ours_without_uffd[@]}"; }
+test_redis_rewrite_holds_with_no_page_to_spare() { needs; rewrite_holds 0 "${ours[@]}"; }
 
 run_tests "$@"
