@@ -208,7 +208,7 @@ static size_t pool_for(enum kind kind, size_t mib)
 	size_t pages = mib / 2;
 
 	if (kind == NATIVE || kind == OURS_SPARE)
-		return 2 * pages + 2;
+		return 2 * pages + 6;
 	return kind >= OURS_COW ? pages + 1 : 0;
 }
 
