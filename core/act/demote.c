@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 
 #include "core/act/backing.h"
+#include "core/act/inflight.h"
 #include "core/act/place.h"
 #include "core/act/promote.h"
 #include "core/act/stats.h"
@@ -151,7 +152,9 @@ static int swap(uintptr_t at, page_word word, uintptr_t small, size_t from, size
 		err = writers_hold(at, bytes, prot, &w);
 	if (err)
 		return (int)err;
-	err = copy(small + from, at + from, keep, prot);
+	err = inflight_settle();
+	if (!err)
+		err = copy(small + from, at + from, keep, prot);
 	if (!err)
 		err = dress(small, bytes, word);
 	if (!err)

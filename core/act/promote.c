@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 
 #include "core/act/demote.h"
+#include "core/act/inflight.h"
 #include "core/act/pagemap.h"
 #include "core/act/place.h"
 #include "core/act/stats.h"
@@ -150,6 +151,10 @@ static bool swap(uintptr_t aside, uintptr_t at, int prot)
 	if (sys_madvise(at, GRANULE, ADVICE_POPULATE_READ) != 0 ||
 	    writers_hold(at, GRANULE, prot, &w) != 0)
 		return false;
+	if (inflight_settle() != 0) {
+		writers_give_up(&w);
+		return false;
+	}
 	memcpy((void *)aside, (const void *)at, GRANULE);
 	if (sys_failed(sys_mremap(aside, GRANULE, GRANULE, MREMAP_MAYMOVE | MREMAP_FIXED, at))) {
 		writers_give_up(&w);
