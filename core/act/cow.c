@@ -34,6 +34,7 @@
 #include "core/base/align.h"
 #include "core/base/fd.h"
 #include "core/base/lock.h"
+#include "core/base/self.h"
 #include "core/base/sys.h"
 #include "core/base/thread.h"
 
@@ -362,12 +363,18 @@ void cow_let_go(void)
 	lock_drop(&state.lock);
 }
 
+/* A copy of the process has our descriptor, which is about the original's memory. */
+static bool is_on(void)
+{
+	return __atomic_load_n(&state.on, __ATOMIC_ACQUIRE) && !self_is_copy();
+}
+
 bool cow_own(uintptr_t at, page_word word)
 {
 	int fd = state.fd, pages_fd;
 	bool shared;
 
-	if (!__atomic_load_n(&state.on, __ATOMIC_ACQUIRE) || !word_is_private_huge(word))
+	if (!is_on() || !word_is_private_huge(word))
 		return true;
 	pages_fd = sharing_open();
 	shared = sharing_of(pages_fd, at) == SHARING_SHARED;
@@ -394,6 +401,6 @@ void cow_follow(uintptr_t lo, uintptr_t hi, page_word word)
 {
 	int fd = state.fd;
 
-	if (__atomic_load_n(&state.on, __ATOMIC_ACQUIRE))
+	if (is_on())
 		protect_run(lo, hi, word, &fd);
 }

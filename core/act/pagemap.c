@@ -16,6 +16,7 @@
 
 #include "core/base/align.h"
 #include "core/base/mem.h"
+#include "core/base/self.h"
 #include "core/base/sys.h"
 
 #define LEAF_SPAN ((uintptr_t)GRANULE << PAGEMAP_LEAF_BITS)
@@ -82,6 +83,7 @@ int pagemap_prepare(uintptr_t lo, uintptr_t hi)
 
 		if (__atomic_load_n(slot, __ATOMIC_ACQUIRE))
 			continue;
+		self_mark();	/* from the first page of ours on, a copy of us is told */
 		leaf = mem_pages(PAGEMAP_LEAF_WORDS * sizeof(*leaf));
 		if (!leaf)
 			return -ENOMEM;

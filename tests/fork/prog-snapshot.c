@@ -13,28 +13,22 @@
  * itself, by stores and by read(2), looks again, and forks a child that does the
  * same. A round is fresh memory and three forks.
  *
- * WRITERS: any of s, r, u; one thread each. HOW: g asks for huge pages itself, n
- * forbids userfaultfd. Exit status 0, or what is wrong in words on standard error.
+ * WRITERS: any of s, r, u; one thread each. HOW: g asks for huge pages itself.
+ * Exit status 0, or what is wrong in words on standard error.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -222,25 +216,6 @@ __attribute__((noreturn)) static void live(int depth)
 	_exit(0);
 }
 
-/* What a container's default filter does: no userfaultfd of any kind. */
-static void forbid_userfaultfd(void)
-{
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_userfaultfd, 3, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_ioctl, 0, 3),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, _IO(0xAA, 0), 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = { sizeof(filter) / sizeof(filter[0]), filter };
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0))
-		wrong("seccomp: %s", strerror(errno));
-}
-
 /* Fresh memory, so that there is something to share, and a few forks of it. */
 static void round_of(size_t pages, int flags, long forks)
 {
@@ -287,8 +262,6 @@ int main(int argc, char **argv)
 	blocks = pages * PAGE / BLOCK;
 	if (blocks > BLOCKS_MOST)
 		wrong("too many pages");
-	if (strchr(how, 'n'))
-		forbid_userfaultfd();
 	while (rounds--)
 		round_of(pages, strchr(how, 'g') ? MAP_HUGETLB : 0, 3);
 	return 0;
