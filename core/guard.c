@@ -115,7 +115,8 @@ static void leave_spot(const struct spot *s, size_t bytes)
 
 static void publish(const struct request *rq, uintptr_t at, size_t bytes, size_t page)
 {
-	if (pagemap_prepare(at, at + bytes) != 0)
+	/* Pages smaller than a granule (arm64's 64 KiB) are proven, and then their own. */
+	if (page < GRANULE || pagemap_prepare(at, at + bytes) != 0)
 		return;
 	pagemap_set(at, at + bytes,
 		    word_make(PAGE_GUARDED, rq->prot, page, USE_MMAP) | WORD_HELD |
@@ -292,9 +293,16 @@ long guard_map(const struct request *rq)
 	return at;
 }
 
-bool guard_is_hugetlbfs(int fd)
+size_t guard_page_bytes(int fd)
 {
 	struct statfs fs;
 
-	return fd >= 0 && sys_fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC;
+	if (fd < 0 || sys_fstatfs(fd, &fs) != 0 || fs.f_type != HUGETLBFS_MAGIC)
+		return 0;
+	return (size_t)fs.f_bsize;
+}
+
+bool guard_is_hugetlbfs(int fd)
+{
+	return guard_page_bytes(fd) != 0;
 }

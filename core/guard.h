@@ -20,6 +20,8 @@ long guard_map(const struct request *rq);
 /* mmap(2) of a file for which guard_is_hugetlbfs() holds. */
 long guard_map_file(const struct request *rq);
 bool guard_is_hugetlbfs(int fd);
+/* The size of its pages; 0: it does not lie on hugetlbfs. */
+size_t guard_page_bytes(int fd);
 
 /* mremap(2) of memory whose word is PAGE_GUARDED; sizes on base page lines. A guest of the gate. */
 long guard_remap(uintptr_t at, size_t bytes, size_t new_bytes, int flags, uintptr_t to);

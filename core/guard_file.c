@@ -94,8 +94,11 @@ static bool is_proven_by_reserving(const struct request *rq, size_t page)
 static int prove(const struct request *rq, uintptr_t at, size_t bytes, size_t page)
 {
 	size_t backed = backed_bytes(rq, bytes, page);
+	/* A shared page is there once it was read, and before Linux 5.14 proving by
+	 * writing would race with the file's other users. */
+	bool read_only = !is_private(rq) || !(rq->prot & PROT_WRITE);
 
-	return backed ? backing_prove(at, backed, page, !(rq->prot & PROT_WRITE)) : 0;
+	return backed ? backing_prove(at, backed, page, read_only) : 0;
 }
 
 static long map_as_asked(const struct request *rq)
@@ -138,7 +141,7 @@ static long map_proven(const struct request *rq, size_t bytes, size_t page)
 static void publish(const struct request *rq, uintptr_t at, size_t bytes, size_t page)
 {
 	stats_guarded(bytes, REASON_NONE);
-	if (pagemap_prepare(at, at + bytes) == 0)
+	if (page >= GRANULE && pagemap_prepare(at, at + bytes) == 0)
 		pagemap_set(at, at + bytes, word_make(PAGE_GUARDED, rq->prot, page, USE_MMAP) |
 						    (is_private(rq) ? 0 : WORD_SHARED | WORD_FILE));
 }

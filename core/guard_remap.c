@@ -19,13 +19,6 @@
 #include "core/base/sys.h"
 #include "core/guard.h"
 
-static bool is_mapped(uintptr_t at)
-{
-	unsigned char vec;
-
-	return sys_mincore(at, mem_page_bytes(), &vec) == 0;
-}
-
 /* Takes back the words of what lies there; all of it or -errno. */
 static long clear_target(uintptr_t to, size_t bytes, struct way *ret_w)
 {
@@ -75,7 +68,7 @@ long guard_remap(uintptr_t at, size_t bytes, size_t new_bytes, int flags, uintpt
 	if (sys_failed(got)) {
 		undo_restore(&source);
 		/* Before Linux 5.16 the place is cleared before the refusal comes. */
-		if (target.hi && !is_mapped(to))
+		if (target.hi && !mem_is_mapped(to))
 			undo_done(&target);
 		undo_restore(&target);
 		return got;

@@ -270,13 +270,6 @@ static long pass(const struct request *rq, enum reason why)
 	return at;
 }
 
-static bool is_mapped(uintptr_t at)
-{
-	unsigned char vec;
-
-	return sys_mincore(at, mem_page_bytes(), &vec) == 0;
-}
-
 static bool replaces(const struct request *rq)
 {
 	return (rq->flags & MAP_FIXED) && !(rq->flags & MAP_FIXED_NOREPLACE) &&
@@ -314,7 +307,7 @@ static long map_over(const struct request *rq)
 		at = -ENOMEM;
 	} else if (at == 0) {
 		at = as_asked(rq);
-		if (sys_failed(at) && is_mapped(lo))
+		if (sys_failed(at) && mem_is_mapped(lo))
 			undo_restore(&w);
 		else
 			undo_done(&w);

@@ -31,13 +31,14 @@ static bool may_be_huge_file(long at, int flags)
 
 static long map(const struct request *rq)
 {
+	size_t page;
 	long at;
 
 	if (!is_plain(rq->bytes, rq->flags))
 		return route_map(rq);
 	at = sys_mmap(rq->at, rq->bytes, rq->prot, rq->flags, rq->fd, rq->offset);
-	if (may_be_huge_file(at, rq->flags) && guard_is_hugetlbfs(rq->fd)) {
-		sys_munmap((uintptr_t)at, align_up(rq->bytes, GRANULE));
+	if (may_be_huge_file(at, rq->flags) && (page = guard_page_bytes(rq->fd)) != 0) {
+		sys_munmap((uintptr_t)at, align_up(rq->bytes, page));
 		at = route_map(rq);
 	}
 	return at;

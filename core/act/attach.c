@@ -49,9 +49,9 @@ static bool is_hugetlb(uintptr_t at)
  * The size of its pages: this advice is taken for whole ones only, means nothing
  * on them, and is taken back at once.
  */
-static size_t page_bytes_of(uintptr_t at, size_t bytes)
+static size_t page_bytes_of(uintptr_t at)
 {
-	for (size_t page = GRANULE; page < bytes && is_aligned(at, page); page *= 2) {
+	for (size_t page = GRANULE; page && is_aligned(at, page); page *= 2) {
 		if (sys_madvise(at, page, MADV_SEQUENTIAL) != 0)
 			continue;
 		sys_madvise(at, page, MADV_NORMAL);
@@ -62,10 +62,8 @@ static size_t page_bytes_of(uintptr_t at, size_t bytes)
 
 static void publish(const struct attach_was *a)
 {
-	const size_t page = page_bytes_of(a->at, a->bytes);
-
-	pagemap_set(a->at, align_up(a->at + a->bytes, page),
-		    word_make(PAGE_SEGMENT, a->prot, page, USE_SHM));
+	pagemap_set(a->at, a->at + a->bytes,
+		    word_make(PAGE_SEGMENT, a->prot, a->page_bytes, USE_SHM));
 }
 
 /* Under the lock. */
@@ -86,11 +84,15 @@ static void forget_at(uintptr_t at, struct attach_was *ret_was)
 
 void attach_note(uintptr_t at, size_t bytes, int prot)
 {
-	const struct attach_was a = { true, at, bytes, prot };
+	struct attach_was a = { .known = true, .at = at, .prot = prot };
 	struct attach_was stale;	/* unmapped or replaced without shmdt() */
 	int err;
 
-	if (!is_hugetlb(at) || pagemap_prepare(at, align_up(at + bytes, GRANULE)) != 0)
+	if (!is_hugetlb(at))
+		return;
+	a.page_bytes = page_bytes_of(at);
+	a.bytes = align_up(bytes, a.page_bytes);
+	if (pagemap_prepare(at, at + a.bytes) != 0)
 		return;
 	lock_take(&lists.lock);
 	forget_at(at, &stale);
@@ -105,7 +107,7 @@ void attach_note(uintptr_t at, size_t bytes, int prot)
 /* Parts of it may have been unmapped since, and be other memory of ours now. */
 static void take_back(const struct attach_was *a)
 {
-	uintptr_t end = align_up(a->at + a->bytes, GRANULE);
+	uintptr_t end = a->at + a->bytes;
 	page_word word;
 
 	for (uintptr_t lo = a->at, hi; lo < end; lo = hi) {

@@ -16,7 +16,8 @@ void attach_note(uintptr_t at, size_t bytes, int prot);
 struct attach_was {
 	bool known;
 	uintptr_t at;
-	size_t bytes;
+	size_t bytes;		/* in whole pages */
+	size_t page_bytes;
 	int prot;
 };
 

@@ -203,17 +203,10 @@ int demote_page(uintptr_t at, page_word word, uintptr_t keep_lo, uintptr_t keep_
 	return replace(at, word, from, keep, false);
 }
 
-static bool is_present(uintptr_t at)
-{
-	unsigned char vec = 0;
-
-	return sys_mincore(at, mem_page_bytes(), &vec) == 0 && (vec & 1);
-}
-
 int demote_shared_page(uintptr_t at, page_word word, enum reason why, bool alone)
 {
 	const size_t bytes = word_page_bytes(word);
-	int err = replace(at, word, 0, is_present(at) ? bytes : 0, alone);
+	int err = replace(at, word, 0, mem_is_present(at) ? bytes : 0, alone);
 
 	if (err)
 		return err;

@@ -114,6 +114,16 @@ void pagemap_set(uintptr_t lo, uintptr_t hi, page_word word)
 	}
 }
 
+/* Sleeps until @old, which is claimed, may be another word; returns what it is now. */
+static page_word word_sleep(page_word *w, page_word old)
+{
+	if ((old & WORD_WAITED) ||
+	    __atomic_compare_exchange_n(w, &old, old | WORD_WAITED, false, __ATOMIC_ACQUIRE,
+					__ATOMIC_ACQUIRE))
+		sys_futex_wait(w, old | WORD_WAITED, NULL);
+	return __atomic_load_n(w, __ATOMIC_ACQUIRE);
+}
+
 static void word_claim(page_word *w)
 {
 	page_word old = __atomic_load_n(w, __ATOMIC_ACQUIRE);
@@ -126,12 +136,7 @@ static void word_claim(page_word *w)
 				return;
 			continue;
 		}
-		if (!(old & WORD_WAITED) &&
-		    !__atomic_compare_exchange_n(w, &old, old | WORD_WAITED, true,
-						 __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
-			continue;
-		sys_futex_wait(w, old | WORD_WAITED, NULL);
-		old = __atomic_load_n(w, __ATOMIC_ACQUIRE);
+		old = word_sleep(w, old);
 	}
 }
 
@@ -189,12 +194,7 @@ bool pagemap_wait(uintptr_t at)
 
 	while (old & WORD_CLAIMED) {
 		waited = true;
-		if (!(old & WORD_WAITED) &&
-		    !__atomic_compare_exchange_n(w, &old, old | WORD_WAITED, true,
-						 __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
-			continue;
-		sys_futex_wait(w, old | WORD_WAITED, NULL);
-		old = __atomic_load_n(w, __ATOMIC_ACQUIRE);
+		old = word_sleep(w, old);
 	}
 	return waited;
 }

@@ -39,13 +39,6 @@ static long populate_call(uintptr_t at, size_t bytes, int advice)
 	return err;
 }
 
-static bool is_present(uintptr_t at)
-{
-	unsigned char vec = 0;
-
-	return sys_mincore(at, mem_page_bytes(), &vec) == 0 && (vec & 1);
-}
-
 static size_t count_present(uintptr_t at, size_t pages, size_t page_bytes)
 {
 	size_t have = 0;
@@ -53,7 +46,7 @@ static size_t count_present(uintptr_t at, size_t pages, size_t page_bytes)
 	while (have < pages) {
 		size_t probe = have + (pages - have - 1) / 2;
 
-		if (is_present(at + probe * page_bytes))
+		if (mem_is_present(at + probe * page_bytes))
 			have = probe + 1;
 		else
 			pages = probe;

@@ -46,13 +46,6 @@ static bool may_be_mended(page_word word)
 	return word_is_huge_ours(word) || word_kind(word) == PAGE_GUARDED;
 }
 
-static bool is_present(uintptr_t at)
-{
-	unsigned char vec = 0;
-
-	return sys_mincore(at, mem_page_bytes(), &vec) == 0 && (vec & 1);
-}
-
 /* Shared anonymous memory that no other process can have. */
 static bool is_only_ours(page_word word)
 {
@@ -125,7 +118,7 @@ static enum mended mend(uintptr_t at, page_word word)
 {
 	if (word_is_private_huge(word))
 		return demote_shared_page(at, word, REASON_RESCUE, false) == 0 ? MENDED : NOT_OURS;
-	if (is_only_ours(word) && !is_present(at))
+	if (is_only_ours(word) && !mem_is_present(at))
 		return zero_shared(at, word) ? MENDED : NOT_OURS;
 	return NEEDS_ROOM;
 }

@@ -8,11 +8,16 @@
 #define HRESV_CORE_BASE_MEM_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* The base page, in bytes, as the kernel told it (AT_PAGESZ). */
 size_t mem_page_bytes(void);
+
+/* Is there a mapping at @at, on a base page line? And a page in it? */
+bool mem_is_mapped(uintptr_t at);
+bool mem_is_present(uintptr_t at);
 
 /* Zeroed private pages, left out of core dumps; NULL when the kernel has none. */
 void *mem_pages(size_t bytes);
