@@ -186,6 +186,25 @@ static bool rescue(uintptr_t at)
 	return m == MENDED;
 }
 
+bool rescue_touch(uintptr_t at, size_t bytes)
+{
+	const uintptr_t hi = at + bytes;
+	bool any = false;
+
+	if (bytes == 0 || hi < at)
+		return false;
+	for (uintptr_t page = at; page < hi; page = align_down(page, GRANULE) + GRANULE) {
+		page_word word = pagemap_get(page);
+
+		any = writers_wait(page) || any;
+		if (!may_be_mended(word) || !(word_prot(word) & PROT_WRITE))
+			continue;
+		__atomic_fetch_or((volatile char *)page, 0, __ATOMIC_RELAXED);
+		any = true;
+	}
+	return any;
+}
+
 bool rescue_mends(int number, int code, uintptr_t at)
 {
 	if (number == SIGSEGV)
