@@ -200,11 +200,12 @@ int demote_page(uintptr_t at, page_word word, uintptr_t keep_lo, uintptr_t keep_
 	return replace(at, word, from, keep, false);
 }
 
+/* True also when the kernel doesn't say: then there may be something to lose. */
 static bool is_present(uintptr_t at)
 {
 	unsigned char vec = 0;
 
-	return sys_mincore(at, mem_page_bytes(), &vec) == 0 && (vec & 1);
+	return sys_mincore(at, mem_page_bytes(), &vec) != 0 || (vec & 1);
 }
 
 int demote_shared_page(uintptr_t at, page_word word, enum reason why, bool alone)

@@ -46,11 +46,12 @@ static bool may_be_mended(page_word word)
 	return word_is_huge_ours(word) || word_kind(word) == PAGE_GUARDED;
 }
 
+/* True also when the kernel doesn't say: then there may be something to lose. */
 static bool is_present(uintptr_t at)
 {
 	unsigned char vec = 0;
 
-	return sys_mincore(at, mem_page_bytes(), &vec) == 0 && (vec & 1);
+	return sys_mincore(at, mem_page_bytes(), &vec) != 0 || (vec & 1);
 }
 
 /* Shared anonymous memory that no other process can have. */

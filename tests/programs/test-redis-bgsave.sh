@@ -99,7 +99,8 @@ print("# longest wait of 500 keys: %.1f ms" % (longest * 1000))'
 	cli shutdown nosave || true
 	wait_until 10 pool_is_free
 	start_redis env
-	clients 'check_all("a")'
+	clients 'wait_for("loading", "0")
+check_all("a")'
 	cli shutdown nosave || true
 }
 
@@ -125,7 +126,8 @@ check_all("b")'
 	cli shutdown nosave || true
 	aof=yes
 	start_redis env
-	clients 'check_all("b")'
+	clients 'wait_for("loading", "0")
+check_all("b")'
 	cli shutdown nosave || true
 }
 
