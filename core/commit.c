@@ -31,8 +31,12 @@
 static bool is_wanted(void)
 {
 	const struct conf *conf = conf_get();
+	size_t page;
 
-	return conf && conf->active && conf->mmap.on && plan_page_bytes(USE_MMAP) != 0;
+	if (!conf || !conf->active || !conf->mmap.on)
+		return false;
+	page = plan_page_bytes(USE_MMAP);
+	return page && place_can_move(page);
 }
 
 void commit_note_reserved(uintptr_t lo, uintptr_t hi)

@@ -123,16 +123,50 @@ static void publish(const struct request *rq, uintptr_t at, size_t bytes, size_t
 	stats_hold(bytes);
 }
 
-static long settle(const struct request *rq, const struct spot *s, uintptr_t aside, size_t bytes,
-		   size_t page)
+/*
+ * Linux before 5.16 moves no huge mapping: what was proven aside is given up, and
+ * proven again at its place. Only there can a refusal cost what was mapped, as it
+ * would without us.
+ */
+static long build_in_place(const struct backing *how, uintptr_t aside, size_t bytes, uintptr_t to)
+{
+	struct backing there = *how;
+	size_t got;
+	int err;
+
+	sys_munmap(aside, bytes);
+	there.over = to;
+	there.may_breathe = false;
+	err = backing_make(&there, bytes / how->page_bytes, 0, &to, &got);
+	return err ? err : (long)to;
+}
+
+static long put(const struct backing *how, const struct spot *s, uintptr_t *aside, size_t bytes)
+{
+	if (!s->to)
+		return (long)*aside;
+	if (place_can_move(how->page_bytes))
+		return place_over(aside, bytes, how->page_bytes, s->to);
+	return build_in_place(how, *aside, bytes, s->to);
+}
+
+static long settle(const struct request *rq, const struct backing *how, const struct spot *s,
+		   uintptr_t aside, size_t bytes)
 {
 	struct way w = { 0 };
 	long at = 0;
 
 	if (s->to && !s->kept && pagemap_any(s->to, s->to + bytes))
 		at = undo_clear_way(s->to, s->to + bytes, REASON_DEMOTED_MUNMAP, &w);
-	if (!sys_failed(at))
-		at = s->to ? place_over(&aside, bytes, page, s->to) : (long)aside;
+	if (sys_failed(at)) {
+		sys_munmap(aside, bytes);
+		return at;
+	}
+	at = put(how, s, &aside, bytes);
+	if (sys_failed(at) && !place_can_move(how->page_bytes)) {
+		undo_done(&w);
+		return at;
+	}
 	if (sys_failed(at)) {
 		sys_munmap(aside, bytes);
 		leave_spot(s, bytes);
@@ -140,7 +174,7 @@ static long settle(const struct request *rq, const struct spot *s, uintptr_t asi
 		return at;
 	}
 	undo_done(&w);
-	publish(rq, (uintptr_t)at, bytes, page);
+	publish(rq, (uintptr_t)at, bytes, how->page_bytes);
 	return at;
 }
 
@@ -234,7 +268,7 @@ static long map_proven(const struct request *rq, size_t page)
 		leave_spot(&spot, bytes);
 		return err == -ENOMEM ? refuse(rq, bytes, page, plan_blame(page, NULL)) : err;
 	}
-	at = settle(rq, &spot, aside, bytes, page);
+	at = settle(rq, &how, &spot, aside, bytes);
 	if (!sys_failed(at)) {
 		stats_guarded(bytes, REASON_NONE);
 		stats_tell("own huge mmap", bytes, bytes, REASON_NONE, NULL);

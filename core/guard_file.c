@@ -143,7 +143,10 @@ static void publish(const struct request *rq, uintptr_t at, size_t bytes, size_t
 						    (is_private(rq) ? 0 : WORD_SHARED | WORD_FILE));
 }
 
-/* MAP_FIXED: aside first, then over what is there, which may be memory of ours. */
+/*
+ * MAP_FIXED: aside first, then over what is there, which may be memory of ours. Linux
+ * before 5.16 moves nothing huge: the same again in place, after it could be proven.
+ */
 static long map_over(const struct request *rq, size_t bytes, size_t page)
 {
 	struct request anywhere = *rq;
@@ -160,6 +163,11 @@ static long map_over(const struct request *rq, size_t bytes, size_t page)
 	at = 0;
 	if (pagemap_any(rq->at, rq->at + bytes))
 		at = undo_clear_way(rq->at, rq->at + bytes, REASON_DEMOTED_MUNMAP, &w);
+	if (!sys_failed(at) && !place_can_move(page)) {
+		sys_munmap(aside, bytes);
+		undo_done(&w);
+		return map_proven(rq, bytes, page);
+	}
 	if (!sys_failed(at))
 		at = place_over(&aside, bytes, page, rq->at);
 	if (sys_failed(at)) {

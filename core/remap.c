@@ -21,6 +21,7 @@
 #include "core/act/cut.h"
 #include "core/act/move.h"
 #include "core/act/pagemap.h"
+#include "core/act/place.h"
 #include "core/act/undo.h"
 #include "core/base/align.h"
 #include "core/base/lock.h"
@@ -279,6 +280,7 @@ static long move_to_new_place(const struct remap *r)
 	to = find_place(r, &alike);
 	if (sys_failed(to))
 		return to;
+	alike = alike && place_can_move(GRANULE);
 	err = move_range(r->at, moved, (uintptr_t)to, alike, keep ? &r->facts : NULL);
 	if (err) {
 		if (!(r->flags & MREMAP_FIXED))
@@ -322,6 +324,17 @@ static long shrink(struct remap *r)
 	return err;
 }
 
+/*
+ * How much of the old range must be one mapping, on small pages, or else EFAULT:
+ * what moves or grows. Where the range only shrinks, its first page must be there.
+ */
+static size_t must_be_one(const struct remap *r)
+{
+	if (r->new_bytes <= r->bytes && !(r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)))
+		return mem_page_bytes();
+	return r->bytes < r->new_bytes ? r->bytes : r->new_bytes;
+}
+
 /* Called as a guest of the gate. */
 static long remap(struct remap *r)
 {
@@ -331,8 +344,7 @@ static long remap(struct remap *r)
 		err = maps_read_range("", r->at, r->at + mem_page_bytes(), &r->facts);
 		return !err && r->facts.shared ? view_again(r) : as_asked(r);
 	}
-	/* On small pages the old range must be one mapping: EFAULT if it isn't. */
-	err = maps_read_range("", r->at, r->at + r->bytes, &r->facts);
+	err = maps_read_range("", r->at, r->at + must_be_one(r), &r->facts);
 	if (err)
 		return err;
 	if (!r->facts.anonymous && !word_is_huge_ours(pagemap_get(r->at)))

@@ -20,6 +20,7 @@
 #include "core/act/place.h"
 
 #include <errno.h>
+#include <linux/mman.h>
 #include <sys/mman.h>
 
 #include "core/base/align.h"
@@ -38,6 +39,41 @@ void place_advise(uintptr_t at, size_t bytes)
 static long move_over(uintptr_t from, size_t bytes, uintptr_t to)
 {
 	return sys_mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+}
+
+/* Without access and reservation the page takes nothing from the pool. */
+static long try_to_move(size_t page)
+{
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	const int huge = MAP_HUGETLB | (int)(log2_of(page) << MAP_HUGE_SHIFT);
+	long room = sys_mmap(0, 2 * page, PROT_NONE, flags, -1, 0), from, moved;
+
+	if (sys_failed(room))
+		return room;
+	from = sys_mmap(0, page, PROT_NONE, flags | huge, -1, 0);
+	if (sys_failed(from)) {
+		sys_munmap((uintptr_t)room, 2 * page);
+		return -ENOMEM;
+	}
+	moved = move_over((uintptr_t)from, page, align_up((uintptr_t)room, page));
+	if (sys_failed(moved))
+		sys_munmap((uintptr_t)from, page);
+	sys_munmap((uintptr_t)room, 2 * page);
+	return moved;
+}
+
+bool place_can_move(size_t page_bytes)
+{
+	static int known;	/* atomic; 0: not yet, 1: it does, -1: it doesn't */
+	int can = __atomic_load_n(&known, __ATOMIC_RELAXED);
+	long moved;
+
+	if (can)
+		return can > 0;
+	moved = try_to_move(page_bytes);
+	if (!sys_failed(moved) || moved == -EINVAL)
+		__atomic_store_n(&known, moved == -EINVAL ? -1 : 1, __ATOMIC_RELAXED);
+	return !sys_failed(moved);
 }
 
 /*

@@ -66,6 +66,12 @@ int place_small(const struct request *rq, size_t unit, struct placed *ret_placed
  */
 long place_over(uintptr_t *aside, size_t bytes, size_t page_bytes, uintptr_t to);
 
+/*
+ * Does the kernel move huge mappings of this size? Before Linux 5.16 it does not:
+ * mremap() clears the new place first and refuses then. Found out once, by trying.
+ */
+bool place_can_move(size_t page_bytes);
+
 /* Advises huge pages of the kernel (THP) for the whole ones inside [at, at + bytes). */
 void place_advise(uintptr_t at, size_t bytes);
 

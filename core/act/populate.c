@@ -165,8 +165,12 @@ static size_t populate_whole(const struct backing *how, uintptr_t at, size_t pag
 	if (leaves(how, &t, pages) == pages)
 		have = populate_breathing(how, at, pages, &t);
 	if (have < pages && !how->turn_held) {
-		/* Give back what others may need to be whole, then see alone. */
-		sys_madvise(at, pages * how->page_bytes, MADV_DONTNEED);
+		/*
+		 * Give back what others may need to be whole, then see alone. Of shared
+		 * memory DONTNEED gives nothing back: the file keeps its pages.
+		 */
+		sys_madvise(at, pages * how->page_bytes,
+			    how->shared ? MADV_REMOVE : MADV_DONTNEED);
 		turn_drop(&t);
 		t = populate_turn(how, TURN_ALONE);
 		have = 0;

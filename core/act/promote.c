@@ -9,7 +9,9 @@
  * 2. A program can change memory behind our back by raw system calls. What is
  *    promoted is therefore looked up in /proc/self/maps first: private,
  *    anonymous, of the protection its word says.
- * 3. The list holds hints. What they point to is checked by its word, claimed.
+ * 3. A kernel that does not move huge mappings would unmap what lies there and refuse
+ *    then (place_can_move).
+ * 4. The list holds hints. What they point to is checked by its word, claimed.
  */
 #include "core/act/promote.h"
 
@@ -18,6 +20,7 @@
 
 #include "core/act/demote.h"
 #include "core/act/pagemap.h"
+#include "core/act/place.h"
 #include "core/act/stats.h"
 #include "core/act/writers.h"
 #include "core/base/align.h"
@@ -211,7 +214,11 @@ uint64_t promote_some(const struct backing *how, uint64_t pages)
 	uint64_t done = 0;
 	uintptr_t at;
 
-	if (how->page_bytes != GRANULE || demote_has_pins())
+	if (how->page_bytes != GRANULE || !place_can_move(GRANULE)) {
+		promote_rest();
+		return 0;
+	}
+	if (demote_has_pins())
 		return 0;
 	while (done < pages && sys_now_ns() < until && (at = next_candidate()) != 0) {
 		enum outcome got = try_candidate(how, at);
