@@ -63,11 +63,6 @@ bool altstack_stays(const struct sys_action *action, const ucontext_t *uc)
 	       !lies_on(&uc->uc_stack, (uintptr_t)__builtin_frame_address(0));
 }
 
-uintptr_t altstack_frame(const struct sys_action *action, const ucontext_t *uc)
-{
-	return altstack_stays(action, uc) ? (uintptr_t)__builtin_frame_address(0) : altstack_interrupted(uc);
-}
-
 void altstack_call(const struct sys_action *action, int number, siginfo_t *info, void *context)
 {
 	void (*handler)(int, siginfo_t *, void *) =

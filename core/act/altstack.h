@@ -16,9 +16,6 @@ uintptr_t altstack_interrupted(const ucontext_t *uc);
 /* Does a handler of @action run on the stack we are on? */
 bool altstack_stays(const struct sys_action *action, const ucontext_t *uc);
 
-/* An address on the stack it runs on, above its frame. */
-uintptr_t altstack_frame(const struct sys_action *action, const ucontext_t *uc);
-
 /* Calls it, and returns when it does. */
 void altstack_call(const struct sys_action *action, int number, siginfo_t *info, void *context);
 

@@ -147,6 +147,7 @@ static void hand_on(struct fronted *f, int number, siginfo_t *info, ucontext_t *
 	const bool sent = is_sent(number, info->si_code);
 	const uint64_t blocked = beliefs(altstack_interrupted(uc));
 	struct inside *mine = &inside[number == SIGSEGV], outer = *mine;
+	const bool here = altstack_stays(&action, uc);
 	volatile uint64_t mark;
 
 	if (sent && (blocked & bit(number))) {
@@ -168,8 +169,8 @@ static void hand_on(struct fronted *f, int number, siginfo_t *info, ucontext_t *
 	}
 	mark = (uintptr_t)&mark ^ sys_now_ns();
 	*mine = (struct inside){
-		.frame = altstack_frame(&action, uc),
-		.mark = altstack_stays(&action, uc) ? &mark : NULL,
+		.frame = here ? (uintptr_t)__builtin_frame_address(0) : altstack_interrupted(uc),
+		.mark = here ? &mark : NULL,
 		.marked = mark,
 		.blocks = (action.mask & FRONT_MASK) | (action.flags & SA_NODEFER ? 0 : bit(number)),
 		.nested = outer.frame ? outer.nested + 1 : 0,
