@@ -81,6 +81,37 @@ TEST(fork_keeps_the_pages_its_child_may_need_from_others)
 	run_with_us("promises_pages");
 }
 
+/* A daemon whose parent is gone shares nothing: nobody's pages are held for it. */
+PROGRAM(is_orphaned)
+{
+	char *at = fresh(), verdict = 0;
+	int done[2];
+
+	REQUIRE_EQ(pipe(done), 0);
+	if (fork() == 0) {
+		if (fork() == 0) {
+			char *other;
+
+			pause_ms(100);		/* both parents have ended, or let go */
+			munmap(map(PAGE, MAP_PRIVATE), PAGE);
+			other = map(BYTES, MAP_PRIVATE);
+			verdict = huge_in(other, BYTES) == BYTES && holds_pages(at, BYTES, 1) ? 'y' : 'n';
+			_exit(write(done[1], &verdict, 1) != 1);
+		}
+		_exit(0);
+	}
+	munmap(at, BYTES);
+	wait(NULL);
+	EXPECT_EQ(read(done[0], &verdict, 1), 1);
+	EXPECT_EQ(verdict, 'y');
+}
+
+TEST(fork_promise_ends_when_nobody_shares_any_more)
+{
+	pool_set(PAGE, 3 * PAGES);
+	run_with_us("is_orphaned");
+}
+
 /* As a child killed by SIGKILL can't take anything back itself. */
 PROGRAM(kills_its_child)
 {
