@@ -206,7 +206,7 @@ int demote_page(uintptr_t at, page_word word, uintptr_t keep_lo, uintptr_t keep_
 int demote_shared_page(uintptr_t at, page_word word, enum reason why, bool alone)
 {
 	const size_t bytes = word_page_bytes(word);
-	int err = replace(at, word, 0, mem_is_present(at) ? bytes : 0, alone);
+	int err = replace(at, word, 0, mem_may_be_present(at) ? bytes : 0, alone);
 
 	if (err)
 		return err;
