@@ -48,19 +48,17 @@ void commit_note_reserved(uintptr_t lo, uintptr_t hi)
 static uintptr_t fill(const struct rung *r, uintptr_t at, uintptr_t end, int prot, enum use use)
 {
 	const size_t page = r->how.page_bytes;
-	uintptr_t from = align_up(at, page), aside;
+	const struct request rq = { .prot = prot, .flags = MAP_PRIVATE | MAP_ANONYMOUS };
+	uintptr_t from = align_up(at, page);
 	size_t want = from < end ? (end - from) / page : 0, got;
 
 	if (want > r->most_pages)
 		want = (size_t)r->most_pages;
-	if (!want || backing_make(&r->how, want, 0, &aside, &got) != 0)
+	if (!want || pagemap_prepare(from, from + want * page) != 0)
 		return at;
-	if (pagemap_prepare(from, from + got * page) != 0 ||
-	    sys_failed(sys_mremap(aside, got * page, got * page, MREMAP_MAYMOVE | MREMAP_FIXED,
-				  from))) {
-		sys_munmap(aside, got * page);
+	got = place_pages_over(&rq, r, from, want);
+	if (!got)
 		return at;
-	}
 	stats_hold(got * page);
 	stats_huge(use, got * page);
 	pagemap_set(from, from + got * page, word_make(PAGE_PRIVATE, prot, page, use));

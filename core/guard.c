@@ -140,6 +140,50 @@ static long settle(const struct request *rq, const struct spot *s, uintptr_t asi
 	return at;
 }
 
+/*
+ * Linux before 5.16: what can't be moved is built where it shall be. If it can't be
+ * proven there, what lay at a place the program named with MAP_FIXED is gone, as
+ * without us.
+ */
+static long build_there(const struct request *rq, const struct backing *how, const struct spot *s,
+			size_t bytes)
+{
+	struct backing there = *how;
+	struct way w = { 0 };
+	uintptr_t at;
+	size_t got;
+	long err = 0;
+
+	if (!s->kept && pagemap_any(s->to, s->to + bytes))
+		err = undo_clear_way(s->to, s->to + bytes, REASON_DEMOTED_MUNMAP, &w);
+	if (err)
+		return err;
+	there.over = s->to;
+	err = backing_make(&there, bytes / how->page_bytes, 0, &at, &got);
+	undo_done(&w);
+	if (err)
+		return err;
+	publish(rq, at, bytes, how->page_bytes);
+	return (long)at;
+}
+
+/* Built aside, and moved to where the program wants it. */
+static long build(const struct request *rq, const struct backing *how, const struct spot *s,
+		  size_t bytes)
+{
+	int can = s->to ? place_can_move(how->page_bytes) : 1, err;
+	uintptr_t aside;
+	size_t got;
+
+	if (can == 0)
+		return build_there(rq, how, s, bytes);
+	err = can < 0 ? can : backing_make(how, bytes / how->page_bytes, 0, &aside, &got);
+	if (!err)
+		return settle(rq, s, aside, bytes, how->page_bytes);
+	leave_spot(s, bytes);
+	return err;
+}
+
 static enum reason refused_by(size_t bytes, size_t page)
 {
 	const struct conf *conf = conf_get();
@@ -204,7 +248,7 @@ static long refuse(const struct request *rq, size_t bytes, size_t page, enum rea
 /* Called as a guest of the gate. */
 static long map_proven(const struct request *rq, size_t page)
 {
-	size_t bytes = align_up(rq->bytes, page), got;
+	size_t bytes = align_up(rq->bytes, page);
 	struct backing how = {
 		.page_bytes = page,
 		.prot = rq->prot,
@@ -215,7 +259,6 @@ static long map_proven(const struct request *rq, size_t page)
 	};
 	enum reason why = refused_by(bytes, page);
 	struct spot spot;
-	uintptr_t aside;
 	long at;
 	int err;
 
@@ -225,12 +268,9 @@ static long map_proven(const struct request *rq, size_t page)
 	if (err)
 		return err;
 	how.lazy = how.shared && !(rq->flags & MAP_POPULATE) && plan_reservation_proves(page);
-	err = backing_make(&how, bytes / page, 0, &aside, &got);
-	if (err) {
-		leave_spot(&spot, bytes);
-		return err == -ENOMEM ? refuse(rq, bytes, page, plan_blame(page, NULL)) : err;
-	}
-	at = settle(rq, &spot, aside, bytes, page);
+	at = build(rq, &how, &spot, bytes);
+	if (at == -ENOMEM)
+		return refuse(rq, bytes, page, plan_blame(page, NULL));
 	if (!sys_failed(at)) {
 		stats_guarded(bytes, REASON_NONE);
 		stats_tell("own huge mmap", bytes, bytes, REASON_NONE, NULL);

@@ -140,6 +140,20 @@ static void publish(const struct request *rq, uintptr_t at, size_t bytes, size_t
 						    (is_private(rq) ? 0 : WORD_SHARED | WORD_FILE));
 }
 
+/* Linux before 5.16 moves no huge mapping: straight over what is there, as asked. */
+static long map_there(const struct request *rq, size_t bytes, size_t page)
+{
+	struct way w = { 0 };
+	long at = 0;
+
+	if (pagemap_any(rq->at, rq->at + bytes))
+		at = undo_clear_way(rq->at, rq->at + bytes, REASON_DEMOTED_MUNMAP, &w);
+	if (!sys_failed(at))
+		at = map_proven(rq, bytes, page);
+	undo_done(&w);
+	return at;
+}
+
 /* MAP_FIXED: aside first, then over what is there, which may be memory of ours. */
 static long map_over(const struct request *rq, size_t bytes, size_t page)
 {
@@ -148,6 +162,11 @@ static long map_over(const struct request *rq, size_t bytes, size_t page)
 	uintptr_t aside;
 	long at;
 
+	at = place_can_move(page);
+	if (at == 0)
+		return map_there(rq, bytes, page);
+	if (at < 0)
+		return refuse(bytes, page);
 	anywhere.at = 0;
 	anywhere.flags &= ~MAP_FIXED;
 	at = map_proven(&anywhere, bytes, page);

@@ -22,6 +22,7 @@
 #include "core/act/cut.h"
 #include "core/act/move.h"
 #include "core/act/pagemap.h"
+#include "core/act/place.h"
 #include "core/act/undo.h"
 #include "core/base/align.h"
 #include "core/base/lock.h"
@@ -111,16 +112,16 @@ static long find_place(const struct remap *r, bool *ret_alike)
 
 	if (word_is_huge_ours(word) && word_page_bytes(word) > line)
 		line = word_page_bytes(word);
-	*ret_alike = true;
+	*ret_alike = place_can_move(line) == 1;
 	if (r->flags & MREMAP_FIXED) {
-		*ret_alike = is_aligned(r->to - r->at, line);
+		*ret_alike = *ret_alike && is_aligned(r->to - r->at, line);
 		return (long)r->to;
 	}
 	if ((r->flags & MREMAP_DONTUNMAP) && r->to) {
 		/* A wish; what the kernel makes of it depends on what is there. */
 		at = sys_mmap(r->to, r->new_bytes, PROT_NONE, flags, -1, 0);
 		if (at == (long)r->to) {
-			*ret_alike = is_aligned(r->to - r->at, line);
+			*ret_alike = *ret_alike && is_aligned(r->to - r->at, line);
 			return at;
 		}
 		if (!sys_failed(at))
