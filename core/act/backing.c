@@ -34,6 +34,7 @@
 
 /* While others may want pages too, the turn is passed on after so many. */
 #define PAGES_A_TURN 64
+#define PRESENCE_TRIES 100
 
 static long populate_call(uintptr_t at, size_t bytes, int advice)
 {
@@ -45,11 +46,14 @@ static long populate_call(uintptr_t at, size_t bytes, int advice)
 	return err;
 }
 
-static bool is_present(uintptr_t at)
+int backing_presence(uintptr_t at)
 {
 	unsigned char vec = 0;
+	long err = -EAGAIN;
 
-	return sys_mincore(at, mem_page_bytes(), &vec) == 0 && (vec & 1);
+	for (int i = 0; i < PRESENCE_TRIES && err == -EAGAIN; i++)
+		err = sys_mincore(at, mem_page_bytes(), &vec);
+	return err ? (int)err : vec & 1;
 }
 
 static size_t count_present(uintptr_t at, size_t pages, size_t page_bytes)
@@ -59,7 +63,7 @@ static size_t count_present(uintptr_t at, size_t pages, size_t page_bytes)
 	while (have < pages) {
 		size_t probe = have + (pages - have - 1) / 2;
 
-		if (is_present(at + probe * page_bytes))
+		if (backing_presence(at + probe * page_bytes) == 1)
 			have = probe + 1;
 		else
 			pages = probe;

@@ -76,4 +76,10 @@ size_t backing_fill(const struct backing *how, uintptr_t at, size_t pages);
  */
 int backing_prove(uintptr_t at, size_t bytes, size_t page_bytes, bool read_only);
 
+/*
+ * Is there a page at @at? 1 or 0; -errno where the kernel can't say (EAGAIN: it has
+ * no memory for the answer). What may be there has content, and is not to be zeroed.
+ */
+int backing_presence(uintptr_t at);
+
 #endif

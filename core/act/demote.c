@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 
 #include "core/act/backing.h"
+#include "core/act/dead.h"
 #include "core/act/place.h"
 #include "core/act/promote.h"
 #include "core/act/stats.h"
@@ -181,6 +182,7 @@ static int replace(uintptr_t at, page_word word, size_t from, size_t keep, bool 
 	if (word_is_huge_ours(word) || (word & WORD_HELD))
 		stats_release(bytes);
 	stats_demoted(1);
+	dead_unmap(at);
 	return 0;
 }
 
@@ -200,17 +202,11 @@ int demote_page(uintptr_t at, page_word word, uintptr_t keep_lo, uintptr_t keep_
 	return replace(at, word, from, keep, false);
 }
 
-static bool is_present(uintptr_t at)
-{
-	unsigned char vec = 0;
-
-	return sys_mincore(at, mem_page_bytes(), &vec) == 0 && (vec & 1);
-}
-
 int demote_shared_page(uintptr_t at, page_word word, enum reason why, bool alone)
 {
 	const size_t bytes = word_page_bytes(word);
-	int err = replace(at, word, 0, is_present(at) ? bytes : 0, alone);
+	const int present = backing_presence(at);
+	int err = present < 0 ? -ENOMEM : replace(at, word, 0, present ? bytes : 0, alone);
 
 	if (err)
 		return err;

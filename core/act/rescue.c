@@ -21,6 +21,7 @@
  * 3. The thread that forks holds the gate closed, and so does its child until
  *    it has renewed everything: it goes in without the gate.
  */
+#include "core/act/backing.h"
 #include "core/act/rescue.h"
 
 #include <signal.h>
@@ -43,13 +44,6 @@
 static bool may_be_mended(page_word word)
 {
 	return word_is_huge_ours(word) || word_kind(word) == PAGE_GUARDED;
-}
-
-static bool is_present(uintptr_t at)
-{
-	unsigned char vec = 0;
-
-	return sys_mincore(at, mem_page_bytes(), &vec) == 0 && (vec & 1);
 }
 
 /* Shared anonymous memory that no other process can have. */
@@ -124,7 +118,7 @@ static enum mended mend(uintptr_t at, page_word word)
 {
 	if (word_is_private_huge(word))
 		return demote_shared_page(at, word, REASON_RESCUE, false) == 0 ? MENDED : NOT_OURS;
-	if (is_only_ours(word) && !is_present(at))
+	if (is_only_ours(word) && backing_presence(at) == 0)
 		return zero_shared(at, word) ? MENDED : NOT_OURS;
 	return NEEDS_ROOM;
 }
