@@ -2,6 +2,7 @@
 /* faults.c - a hook in front of sys.h that counts calls and fails one */
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/syscall.h>
 
 #include "core/base/sys.h"
 #include "tests/harness/faults.h"
@@ -12,19 +13,28 @@ static struct {
 	bool stays;		/* fails from nth on */
 	_Atomic int seen;
 	_Atomic bool fired;
+	_Atomic long failed;
 } fault;
+
+static bool cannot_fail(long nr)
+{
+	return nr == SYS_close || nr == SYS_futex || nr == SYS_rt_sigprocmask ||
+	       nr == SYS_clock_gettime || nr == SYS_nanosleep || nr == SYS_getpid ||
+	       nr == SYS_gettid || nr == SYS_munmap;
+}
 
 static long hook(long nr, const long args[6], bool *ret_handled)
 {
 	(void)args;
-	if (fault.nr >= 0 && nr != fault.nr)
+	if (fault.nr >= 0 ? nr != fault.nr : cannot_fail(nr))
 		return 0;
 
 	int n = atomic_fetch_add(&fault.seen, 1) + 1;
 
 	if (n != fault.nth && !(fault.stays && n > fault.nth))
 		return 0;
-	atomic_store(&fault.fired, true);
+	if (!atomic_exchange(&fault.fired, true))
+		atomic_store(&fault.failed, nr);
 	*ret_handled = true;
 	return -fault.err;
 }
@@ -38,6 +48,7 @@ static void arm(long nr, int nth, int err, bool stays)
 	fault.stays = stays;
 	atomic_store(&fault.seen, 0);
 	atomic_store(&fault.fired, false);
+	atomic_store(&fault.failed, -1);
 	sys_set_hook(hook);
 }
 
@@ -70,4 +81,9 @@ void faults_disarm(void)
 int faults_seen(void)
 {
 	return atomic_load(&fault.seen);
+}
+
+long faults_failed(void)
+{
+	return atomic_load(&fault.failed);
 }
