@@ -13,6 +13,7 @@
 
 #include "allocator/engine.h"
 #include "allocator/family.h"
+#include "allocator/large.h"
 #include "allocator/mode.h"
 #include "allocator/next.h"
 #include "core/base/align.h"
@@ -32,11 +33,12 @@ static void *take(size_t align, size_t bytes)
 {
 	void *early;
 
-	if (mode_is_fast())
-		return je_memalign(align, bytes);
+	if (mode_is_fast() && bytes < LARGE_BYTES)
+		return je_memalign(align, bytes ? bytes : 1);
 	switch (mode_for(bytes, align, &early)) {
 	case MODE_OURS:
-		return je_memalign(align, bytes);
+		return bytes < LARGE_BYTES ? je_memalign(align, bytes ? bytes : 1) :
+					     large_memalign(align, bytes);
 	case MODE_NEXT:
 		return next()->memalign(align, bytes);
 	default:

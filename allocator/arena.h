@@ -14,6 +14,9 @@ bool arena_start(void);
 /* Gives the calling thread its arena. The engine is up. */
 void arena_bind_thread(void);
 
+/* The arena for blocks that grow, at the engine; 0: there is none. */
+unsigned arena_for_growth(void);
+
 /* How many arenas were made; their numbers at the engine, 0 to n - 1. */
 unsigned arena_count(void);
 

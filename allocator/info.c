@@ -165,7 +165,7 @@ HRESV_EXPORT void malloc_stats(void)
 static uint64_t behind_heap(void)
 {
 	return __atomic_load_n(&unit_totals()->huge, __ATOMIC_RELAXED) +
-	       __atomic_load_n(&unit_totals()->in_use, __ATOMIC_RELAXED);
+	       __atomic_load_n(&unit_totals()->small, __ATOMIC_RELAXED);
 }
 
 /* Everything free goes, whatever @pad says: the next call gets it back cheaply. */
@@ -179,6 +179,7 @@ HRESV_EXPORT int malloc_trim(size_t pad)
 		return 0;
 	je_mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
 	je_mallctl("arena.4096.purge", NULL, NULL, NULL, 0);
+	unit_reclaim(0);
 	return behind_heap() < before;
 }
 

@@ -13,6 +13,7 @@
 
 #include "allocator/engine.h"
 #include "allocator/family.h"
+#include "allocator/large.h"
 #include "allocator/mode.h"
 #include "allocator/next.h"
 
@@ -24,7 +25,7 @@ SLOW static void *malloc_slow(size_t bytes)
 
 	switch (mode_for(bytes, 1, &early)) {
 	case MODE_OURS:
-		return je_malloc(bytes);
+		return bytes < LARGE_BYTES ? je_malloc(bytes) : large_malloc(bytes);
 	case MODE_NEXT:
 		return next()->malloc(bytes);
 	default:
@@ -34,11 +35,16 @@ SLOW static void *malloc_slow(size_t bytes)
 
 HRESV_EXPORT void *malloc(size_t bytes)
 {
-	return mode_is_fast() ? je_malloc(bytes) : malloc_slow(bytes);
+	return mode_is_fast() && bytes < LARGE_BYTES ? je_malloc(bytes) : malloc_slow(bytes);
 }
 
+#if __has_attribute(copy)	/* clang 14 hasn't, and doesn't warn without */
+#define AS(name) copy(name),
+#else
+#define AS(name)
+#endif
 extern __typeof(malloc) family_malloc
-	__attribute__((alias("malloc"), copy(malloc), visibility("hidden")));
+	__attribute__((AS(malloc) alias("malloc"), visibility("hidden")));
 
 SLOW static void *calloc_slow(size_t n, size_t each)
 {
@@ -51,7 +57,7 @@ SLOW static void *calloc_slow(size_t n, size_t each)
 	}
 	switch (mode_for(bytes, 1, &early)) {
 	case MODE_OURS:
-		return je_calloc(n, each);
+		return bytes < LARGE_BYTES ? je_calloc(n, each) : large_calloc(n, each);
 	case MODE_NEXT:
 		return next()->calloc(n, each);
 	default:
@@ -61,7 +67,10 @@ SLOW static void *calloc_slow(size_t n, size_t each)
 
 HRESV_EXPORT void *calloc(size_t n, size_t each)
 {
-	return mode_is_fast() ? je_calloc(n, each) : calloc_slow(n, each);
+	/* Both below a million: the product is found there, with its overflow. */
+	if (mode_is_fast() && (n | each) < LARGE_BYTES && n * each < LARGE_BYTES)
+		return je_calloc(n, each);
+	return calloc_slow(n, each);
 }
 
 SLOW static void free_slow(void *at)
@@ -104,12 +113,14 @@ SLOW static void *realloc_slow(void *at, size_t bytes)
 		return bytes ? realloc_early(at, bytes) : NULL;
 	if (mode_settled() == MODE_NEXT)
 		return next()->realloc(at, bytes);
-	return je_realloc(at, bytes);
+	return bytes < LARGE_BYTES ? je_realloc(at, bytes) : large_realloc(at, bytes);
 }
 
 HRESV_EXPORT void *realloc(void *at, size_t bytes)
 {
-	return mode_is_fast_for(at) ? je_realloc(at, bytes) : realloc_slow(at, bytes);
+	if (mode_is_fast_for(at) && bytes < LARGE_BYTES)
+		return je_realloc(at, bytes);
+	return realloc_slow(at, bytes);
 }
 
 /* Through the public name: whoever replaced realloc meanwhile gets this one too. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit.h - what is behind each unit (one huge page) of the heap's address space
+ * unit.h - the heap's address space, unit by unit (one huge page each)
  *
  * The engine cuts address space into extents by the base page and tells when a
  * piece comes into use (commit) and when it goes out of use (decommit). A unit is
- * backed as long as any piece of it is in use, and is given back when the last
- * one goes: so whole huge pages return to the pool, and never a part of one.
+ * backed when its first piece comes into use, and can be given back when its last
+ * one has gone: so whole huge pages return to the pool, and never a part of one.
  *
  * A piece comes into use zeroed. What was written before and stayed backed is
  * zeroed then; which parts these are is kept for each unit in 512 bits.
@@ -17,11 +17,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of the heap now. In use is what the engine has; behind it lies huge + small. */
+/*
+ * Bytes of the heap now. In use is what the engine has, hollow parts apart; behind
+ * it lies huge + small.
+ */
 struct unit_totals {
 	uint64_t in_use;
 	uint64_t huge;
 	uint64_t small;
+	uint64_t peak;		/* most of huge + small */
 	uint64_t space;		/* address space reserved */
 };
 
@@ -44,5 +48,23 @@ bool unit_commit(uintptr_t lo, uintptr_t hi);
 
 /* [lo, hi), in use and the caller's alone, goes out of use. */
 void unit_decommit(uintptr_t lo, uintptr_t hi);
+
+/*
+ * Gives back whole units, and small pages, that have been out of use for @seconds.
+ * May skip some that others work on, and does nothing while fork is under way.
+ */
+void unit_reclaim(unsigned seconds);
+
+/*
+ * Until the next call, what this thread commits behind the first @bytes of a piece
+ * is hollow: small pages that take no memory before they are touched. 0: no more.
+ */
+void unit_hollow_behind(size_t bytes);
+
+/*
+ * Whole units in [lo, hi), which is in use, the caller's alone and holds nothing
+ * yet, become huge if they are small and pages can be had now.
+ */
+void unit_improve(uintptr_t lo, uintptr_t hi);
 
 #endif

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "core/act/cow.h"
 #include "core/act/cut.h"
 #include "core/act/pagemap.h"
 #include "core/act/release.h"
@@ -202,6 +203,8 @@ long route_advise(uintptr_t at, size_t bytes, int advice)
 		return sys_madvise(at, bytes, advice);
 	gate_enter(&q);
 	claim = pagemap_claim(at, hi);
+	if (advice == ADVICE_POPULATE_WRITE)
+		cow_own_all(at, hi);
 	err = advise_all(at, hi, advice);
 	pagemap_unclaim(&claim);
 	gate_leave(&q);

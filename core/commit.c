@@ -31,8 +31,12 @@
 static bool is_wanted(void)
 {
 	const struct conf *conf = conf_get();
+	size_t page;
 
-	return conf && conf->active && conf->mmap.on && plan_page_bytes(USE_MMAP) != 0;
+	if (!conf || !conf->active || !conf->mmap.on)
+		return false;
+	page = plan_page_bytes(USE_MMAP);
+	return page && place_can_move(page);
 }
 
 void commit_note_reserved(uintptr_t lo, uintptr_t hi)
@@ -48,17 +52,19 @@ void commit_note_reserved(uintptr_t lo, uintptr_t hi)
 static uintptr_t fill(const struct rung *r, uintptr_t at, uintptr_t end, int prot, enum use use)
 {
 	const size_t page = r->how.page_bytes;
-	const struct request rq = { .prot = prot, .flags = MAP_PRIVATE | MAP_ANONYMOUS };
-	uintptr_t from = align_up(at, page);
+	uintptr_t from = align_up(at, page), aside;
 	size_t want = from < end ? (end - from) / page : 0, got;
 
 	if (want > r->most_pages)
 		want = (size_t)r->most_pages;
-	if (!want || pagemap_prepare(from, from + want * page) != 0)
+	if (!want || backing_make(&r->how, want, 0, &aside, &got) != 0)
 		return at;
-	got = place_pages_over(&rq, r, from, want);
-	if (!got)
+	if (pagemap_prepare(from, from + got * page) != 0 ||
+	    sys_failed(sys_mremap(aside, got * page, got * page, MREMAP_MAYMOVE | MREMAP_FIXED,
+				  from))) {
+		sys_munmap(aside, got * page);
 		return at;
+	}
 	stats_hold(got * page);
 	stats_huge(use, got * page);
 	pagemap_set(from, from + got * page, word_make(PAGE_PRIVATE, prot, page, use));
@@ -114,6 +120,27 @@ static void make_huge_or_note(uintptr_t lo, uintptr_t hi, int prot, enum use use
 	promote_note(from, to);
 }
 
+/* A debugger can write where the program can't. */
+static bool is_untouched(uintptr_t lo, uintptr_t hi)
+{
+	unsigned char vec[GRANULE / 4096];
+
+	for (uintptr_t at = lo, end; at < hi; at = end) {
+		end = align_down(at, GRANULE) + GRANULE;
+		if (end > hi)
+			end = hi;
+
+		size_t n = (end - at) / mem_page_bytes();
+
+		if (sys_mincore(at, end - at, vec) != 0)
+			return false;
+		for (size_t i = 0; i < n; i++)
+			if (vec[i] & 1)
+				return false;
+	}
+	return true;
+}
+
 long commit_reserved(uintptr_t lo, uintptr_t hi, page_word word, int prot)
 {
 	long err = sys_mprotect(lo, hi - lo, prot);
@@ -122,7 +149,8 @@ long commit_reserved(uintptr_t lo, uintptr_t hi, page_word word, int prot)
 	if (err || prot == PROT_NONE)
 		return err;
 	cut_forget_small(lo, hi);
-	if ((prot & (PROT_READ | PROT_WRITE)) == (PROT_READ | PROT_WRITE) && is_wanted())
+	if ((prot & (PROT_READ | PROT_WRITE)) == (PROT_READ | PROT_WRITE) && is_wanted() &&
+	    is_untouched(lo, hi))
 		make_huge_or_note(lo, hi, prot, USE_MMAP);
 	return 0;
 }

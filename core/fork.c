@@ -15,6 +15,7 @@
 #include "core/fork.h"
 
 #include <errno.h>
+#include <stddef.h>
 
 #include "core/act/aside.h"
 #include "core/act/attach.h"
@@ -32,6 +33,7 @@
 #include "core/act/writers.h"
 #include "core/base/lock.h"
 #include "core/base/out.h"
+#include "core/base/self.h"
 #include "core/base/sys.h"
 #include "core/facts/conf.h"
 #include "core/plan.h"
@@ -60,6 +62,57 @@ static struct {
 	int held[SIZES];	/* of the fork that made this process */
 	int done[2];		/* WAY_COPY: the pipe the parent waits at */
 } fk;
+
+static void close_all(int fds[SIZES])
+{
+	for (size_t i = 0; i < SIZES; i++) {
+		if (fds[i])
+			sys_close(fds[i]);
+		fds[i] = 0;
+	}
+}
+
+static void renew(void)
+{
+	self_mark();
+	gate_renew();
+	front_renew();
+	dead_renew();
+	promote_renew();
+	plan_renew();
+	attach_renew();
+	cow_forget();
+}
+
+static bool registered;
+
+/*
+ * In a child made by a system call that passed us by. What its parent was doing at
+ * that moment may be half done in our records; threads of the parent had to be at
+ * it, and such children exec. The net is all it has for what it shares.
+ */
+static void adopt(void)
+{
+	struct quiet q;
+
+	quiet_enter(&q);
+	demote_shared_no_more();
+	renew();
+	close_all(fk.held);
+	quiet_leave(&q);
+}
+
+/* glibc's own name: what pthread_atfork() is made of, and without an owner to unload. */
+extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
+			     void *owner);
+
+void fork_start(void)
+{
+	if (__atomic_exchange_n(&registered, true, __ATOMIC_ACQ_REL))
+		return;
+	gate_set_adopter(adopt);
+	__register_atfork(fork_prepare, fork_parent, fork_child, NULL);
+}
 
 static bool is_at_stake(page_word word)
 {
@@ -91,15 +144,6 @@ static struct amount at_stake(void)
 
 	pagemap_walk(add_run, &a);
 	return a;
-}
-
-static void close_all(int fds[SIZES])
-{
-	for (size_t i = 0; i < SIZES; i++) {
-		if (fds[i])
-			sys_close(fds[i]);
-		fds[i] = 0;
-	}
 }
 
 /* A free page, promised to nobody, for every page that will be shared. */
@@ -225,6 +269,7 @@ void fork_prepare(void)
 	if (!conf || !conf->active)
 		return;
 	demote_shared_no_more();
+	self_mark();
 	a = at_stake();
 	fk.way = choose(conf, &a);
 	act(fk.way);
@@ -272,18 +317,6 @@ void fork_parent(void)
 	if (fk.way == WAY_COW)
 		cow_let_go();
 	reopen();
-}
-
-static void renew(void)
-{
-	gate_renew();
-	front_renew();
-	dead_renew();
-	aside_abandon();
-	promote_renew();
-	plan_renew();
-	attach_renew();
-	cow_forget();
 }
 
 /* Nobody else is here yet: no writers to hold. The parent waits, or copies for itself. */

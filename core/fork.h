@@ -17,6 +17,13 @@
 
 #include <stdbool.h>
 
+/*
+ * Registers the three below with libc, once: then every fork of libc's runs them,
+ * daemon() and forkpty() too. By the first constructor that runs at all, before
+ * anybody registers handlers that take locks.
+ */
+void fork_start(void);
+
 void fork_prepare(void);
 /* Also when there is no child: fork(2) failed. */
 void fork_parent(void);

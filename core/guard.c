@@ -35,6 +35,10 @@
 #include "core/facts/conf.h"
 #include "core/plan.h"
 
+#ifndef MAP_32BIT	/* x86 alone has it */
+#define MAP_32BIT 0
+#endif
+
 static long as_asked(const struct request *rq)
 {
 	return sys_mmap(rq->at, rq->bytes, rq->prot, rq->flags, rq->fd, rq->offset);
@@ -119,16 +123,50 @@ static void publish(const struct request *rq, uintptr_t at, size_t bytes, size_t
 	stats_hold(bytes);
 }
 
-static long settle(const struct request *rq, const struct spot *s, uintptr_t aside, size_t bytes,
-		   size_t page)
+/*
+ * Linux before 5.16 moves no huge mapping: what was proven aside is given up, and
+ * proven again at its place. Only there can a refusal cost what was mapped, as it
+ * would without us.
+ */
+static long build_in_place(const struct backing *how, uintptr_t aside, size_t bytes, uintptr_t to)
+{
+	struct backing there = *how;
+	size_t got;
+	int err;
+
+	sys_munmap(aside, bytes);
+	there.over = to;
+	there.may_breathe = false;
+	err = backing_make(&there, bytes / how->page_bytes, 0, &to, &got);
+	return err ? err : (long)to;
+}
+
+static long put(const struct backing *how, const struct spot *s, uintptr_t *aside, size_t bytes)
+{
+	if (!s->to)
+		return (long)*aside;
+	if (place_can_move(how->page_bytes))
+		return place_over(aside, bytes, how->page_bytes, s->to);
+	return build_in_place(how, *aside, bytes, s->to);
+}
+
+static long settle(const struct request *rq, const struct backing *how, const struct spot *s,
+		   uintptr_t aside, size_t bytes)
 {
 	struct way w = { 0 };
 	long at = 0;
 
 	if (s->to && !s->kept && pagemap_any(s->to, s->to + bytes))
 		at = undo_clear_way(s->to, s->to + bytes, REASON_DEMOTED_MUNMAP, &w);
-	if (!sys_failed(at))
-		at = s->to ? place_over(&aside, bytes, page, s->to) : (long)aside;
+	if (sys_failed(at)) {
+		sys_munmap(aside, bytes);
+		return at;
+	}
+	at = put(how, s, &aside, bytes);
+	if (sys_failed(at) && !place_can_move(how->page_bytes)) {
+		undo_done(&w);
+		return at;
+	}
 	if (sys_failed(at)) {
 		sys_munmap(aside, bytes);
 		leave_spot(s, bytes);
@@ -136,52 +174,8 @@ static long settle(const struct request *rq, const struct spot *s, uintptr_t asi
 		return at;
 	}
 	undo_done(&w);
-	publish(rq, (uintptr_t)at, bytes, page);
+	publish(rq, (uintptr_t)at, bytes, how->page_bytes);
 	return at;
-}
-
-/*
- * Linux before 5.16: what can't be moved is built where it shall be. If it can't be
- * proven there, what lay at a place the program named with MAP_FIXED is gone, as
- * without us.
- */
-static long build_there(const struct request *rq, const struct backing *how, const struct spot *s,
-			size_t bytes)
-{
-	struct backing there = *how;
-	struct way w = { 0 };
-	uintptr_t at;
-	size_t got;
-	long err = 0;
-
-	if (!s->kept && pagemap_any(s->to, s->to + bytes))
-		err = undo_clear_way(s->to, s->to + bytes, REASON_DEMOTED_MUNMAP, &w);
-	if (err)
-		return err;
-	there.over = s->to;
-	err = backing_make(&there, bytes / how->page_bytes, 0, &at, &got);
-	undo_done(&w);
-	if (err)
-		return err;
-	publish(rq, at, bytes, how->page_bytes);
-	return (long)at;
-}
-
-/* Built aside, and moved to where the program wants it. */
-static long build(const struct request *rq, const struct backing *how, const struct spot *s,
-		  size_t bytes)
-{
-	int can = s->to ? place_can_move(how->page_bytes) : 1, err;
-	uintptr_t aside;
-	size_t got;
-
-	if (can == 0)
-		return build_there(rq, how, s, bytes);
-	err = can < 0 ? can : backing_make(how, bytes / how->page_bytes, 0, &aside, &got);
-	if (!err)
-		return settle(rq, s, aside, bytes, how->page_bytes);
-	leave_spot(s, bytes);
-	return err;
 }
 
 static enum reason refused_by(size_t bytes, size_t page)
@@ -248,7 +242,7 @@ static long refuse(const struct request *rq, size_t bytes, size_t page, enum rea
 /* Called as a guest of the gate. */
 static long map_proven(const struct request *rq, size_t page)
 {
-	size_t bytes = align_up(rq->bytes, page);
+	size_t bytes = align_up(rq->bytes, page), got;
 	struct backing how = {
 		.page_bytes = page,
 		.prot = rq->prot,
@@ -259,6 +253,7 @@ static long map_proven(const struct request *rq, size_t page)
 	};
 	enum reason why = refused_by(bytes, page);
 	struct spot spot;
+	uintptr_t aside;
 	long at;
 	int err;
 
@@ -268,9 +263,12 @@ static long map_proven(const struct request *rq, size_t page)
 	if (err)
 		return err;
 	how.lazy = how.shared && !(rq->flags & MAP_POPULATE) && plan_reservation_proves(page);
-	at = build(rq, &how, &spot, bytes);
-	if (at == -ENOMEM)
-		return refuse(rq, bytes, page, plan_blame(page, NULL));
+	err = backing_make(&how, bytes / page, 0, &aside, &got);
+	if (err) {
+		leave_spot(&spot, bytes);
+		return err == -ENOMEM ? refuse(rq, bytes, page, plan_blame(page, NULL)) : err;
+	}
+	at = settle(rq, &how, &spot, aside, bytes);
 	if (!sys_failed(at)) {
 		stats_guarded(bytes, REASON_NONE);
 		stats_tell("own huge mmap", bytes, bytes, REASON_NONE, NULL);

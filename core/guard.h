@@ -21,4 +21,7 @@ long guard_map(const struct request *rq);
 long guard_map_file(const struct request *rq);
 bool guard_is_hugetlbfs(int fd);
 
+/* mremap(2) of memory whose word is PAGE_GUARDED; sizes on base page lines. A guest of the gate. */
+long guard_remap(uintptr_t at, size_t bytes, size_t new_bytes, int flags, uintptr_t to);
+
 #endif

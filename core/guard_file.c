@@ -24,6 +24,7 @@
 #include "core/act/backing.h"
 #include "core/act/pagemap.h"
 #include "core/act/place.h"
+#include "core/act/rescue.h"
 #include "core/act/stats.h"
 #include "core/act/turn.h"
 #include "core/act/undo.h"
@@ -119,7 +120,9 @@ static long map_proven(const struct request *rq, size_t bytes, size_t page)
 	struct file_state before;
 	long at;
 
-	if (!reserved)
+	if (reserved)
+		rescue_arm();	/* untouched: a limit may be lowered before it is */
+	else
 		t = turn_take(TURN_ALONE, page);
 	before = state_of(rq->fd);
 	at = map_as_asked(rq);
@@ -140,21 +143,10 @@ static void publish(const struct request *rq, uintptr_t at, size_t bytes, size_t
 						    (is_private(rq) ? 0 : WORD_SHARED | WORD_FILE));
 }
 
-/* Linux before 5.16 moves no huge mapping: straight over what is there, as asked. */
-static long map_there(const struct request *rq, size_t bytes, size_t page)
-{
-	struct way w = { 0 };
-	long at = 0;
-
-	if (pagemap_any(rq->at, rq->at + bytes))
-		at = undo_clear_way(rq->at, rq->at + bytes, REASON_DEMOTED_MUNMAP, &w);
-	if (!sys_failed(at))
-		at = map_proven(rq, bytes, page);
-	undo_done(&w);
-	return at;
-}
-
-/* MAP_FIXED: aside first, then over what is there, which may be memory of ours. */
+/*
+ * MAP_FIXED: aside first, then over what is there, which may be memory of ours. Linux
+ * before 5.16 moves nothing huge: the same again in place, after it could be proven.
+ */
 static long map_over(const struct request *rq, size_t bytes, size_t page)
 {
 	struct request anywhere = *rq;
@@ -162,11 +154,6 @@ static long map_over(const struct request *rq, size_t bytes, size_t page)
 	uintptr_t aside;
 	long at;
 
-	at = place_can_move(page);
-	if (at == 0)
-		return map_there(rq, bytes, page);
-	if (at < 0)
-		return refuse(bytes, page);
 	anywhere.at = 0;
 	anywhere.flags &= ~MAP_FIXED;
 	at = map_proven(&anywhere, bytes, page);
@@ -176,6 +163,11 @@ static long map_over(const struct request *rq, size_t bytes, size_t page)
 	at = 0;
 	if (pagemap_any(rq->at, rq->at + bytes))
 		at = undo_clear_way(rq->at, rq->at + bytes, REASON_DEMOTED_MUNMAP, &w);
+	if (!sys_failed(at) && !place_can_move(page)) {
+		sys_munmap(aside, bytes);
+		undo_done(&w);
+		return map_proven(rq, bytes, page);
+	}
 	if (!sys_failed(at))
 		at = place_over(&aside, bytes, page, rq->at);
 	if (sys_failed(at)) {

@@ -183,6 +183,54 @@ size_t heap_back_huge(uintptr_t at, size_t bytes, size_t mapped_page, enum reaso
 	return got;
 }
 
+/* Built aside and moved over, so that a shortage leaves the small pages alone. */
+static size_t replace(const struct rung *r, uintptr_t at, size_t bytes)
+{
+	const size_t page = r->how.page_bytes;
+	size_t pages = bytes / page, got;
+	uintptr_t aside;
+	struct claim c;
+	long moved;
+
+	if (pages > r->most_pages)
+		pages = (size_t)r->most_pages;
+	if (!is_aligned(at, page) || pages == 0 || backing_make(&r->how, pages, 0, &aside, &got))
+		return 0;
+	c = pagemap_claim(at, at + got * page);
+	moved = sys_mremap(aside, got * page, got * page, MREMAP_MAYMOVE | MREMAP_FIXED, at);
+	if (!sys_failed(moved))
+		pagemap_set(at, at + got * page,
+			    word_make(PAGE_PRIVATE, r->how.prot, page, USE_MALLOC));
+	pagemap_unclaim(&c);
+	if (sys_failed(moved)) {
+		sys_munmap(aside, got * page);
+		return 0;
+	}
+	stats_hold(got * page);
+	stats_huge(USE_MALLOC, got * page);
+	return got * page;
+}
+
+size_t heap_replace_small(uintptr_t at, size_t bytes)
+{
+	const struct conf *conf = conf_get();
+	const struct backing like = { .prot = PROT_READ | PROT_WRITE,
+				      .turn_held = conf->keep_free != 0 };
+	struct turn t = { .fd = -1 };
+	size_t got = 0, most = eager(bytes);
+	struct plan plan;
+
+	if (pagemap_prepare(at, at + bytes) != 0)
+		return 0;
+	if (conf->keep_free)
+		t = turn_take(TURN_ALONE, plan_page_bytes(USE_MALLOC));
+	plan_make(USE_MALLOC, &like, bytes, most, &plan);
+	for (size_t i = 0; i < plan.n && got < most; i++)
+		got += replace(&plan.rungs[i], at + got, most - got);
+	turn_drop(&t);
+	return got;
+}
+
 int heap_back_small(uintptr_t at, size_t bytes, size_t mapped_page, bool advise)
 {
 	int err;

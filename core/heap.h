@@ -53,6 +53,12 @@ size_t heap_back_huge(uintptr_t at, size_t bytes, size_t mapped_page, enum reaso
  */
 int heap_back_small(uintptr_t at, size_t bytes, size_t mapped_page, bool advise);
 
+/*
+ * Small pages at [at, at + bytes) whose content nobody needs become huge, from @at
+ * on, as many as can be had; returns how many bytes. Nothing is lost of the rest.
+ */
+size_t heap_replace_small(uintptr_t at, size_t bytes);
+
 /* Counts memory that is small although it might have been huge, and tells. */
 void heap_note_small(size_t bytes, enum reason why);
 

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "core/act/cow.h"
 #include "core/act/cut.h"
 #include "core/act/pagemap.h"
 #include "core/base/align.h"
@@ -71,6 +72,8 @@ static long lock_or_unlock(uintptr_t at, size_t bytes, bool locked, unsigned fla
 	gate_enter(&q);
 	c = pagemap_claim(lo, hi);
 	err = cut_ends(lo, hi, locked);
+	if (!err && locked)
+		cow_own_all(lo, hi);
 	if (!err)
 		err = locked ? sys_mlock2(at, bytes, flags) : sys_munlock(at, bytes);
 	if (err == 0 || err == -ENOMEM)

@@ -53,7 +53,8 @@ const struct pagesizes *plan_sizes(void)
 		quiet_enter(&q);
 		lock_take(&facts.lock);
 		if (!facts.sizes_read) {
-			if (pagesize_read("", &facts.sizes) != 0)
+			if (pagesize_read("", &facts.sizes) != 0 &&
+			    pagesize_probe(&facts.sizes) != 0)
 				facts.sizes.n = 0;
 			__atomic_store_n(&facts.sizes_read, true, __ATOMIC_RELEASE);
 		}
@@ -273,7 +274,7 @@ static struct budget rung_budget(const struct rung *r, size_t pages)
 	struct mount_room room;
 	struct pool pool;
 
-	if (is_still_empty(r->how.page_bytes))
+	if (!r->how.path && is_still_empty(r->how.page_bytes))
 		return (struct budget){ .pages = 0, .binds = REASON_POOL_SHORT };
 	if (pages < READ_POOL_FROM_PAGES && !conf->keep_free && !r->how.shared && !r->how.path)
 		return (struct budget){ .pages = budget_own_pages(conf->limit, stats_held(),
@@ -281,6 +282,8 @@ static struct budget rung_budget(const struct rung *r, size_t pages)
 					.binds = REASON_BUDGET };
 	/* Shared memory is reserved as a whole or refused: it must not ask for too much. */
 	gather(r->how.page_bytes, r->how.path, &pool, r->how.shared ? &groups : NULL, &room, &f);
+	if (r->how.path && !conf->keep_free)
+		f.pool = NULL;	/* a mount's minimum is reserved in the pool, for us */
 
 	struct budget b = budget_of(&f);
 
@@ -305,7 +308,7 @@ static void add_rung(struct plan *p, const struct backing *like, size_t page_byt
 	r.most_pages = b.pages < *own_left / page_bytes ? b.pages : *own_left / page_bytes;
 	if (r.most_pages == 0)
 		return;
-	if (like->shared)
+	if (like->shared && !r.how.path)
 		r.how.lazy = plan_reservation_proves(page_bytes);
 	*own_left -= (r.most_pages < pages ? r.most_pages : pages) * page_bytes;
 	p->rungs[p->n++] = r;

@@ -40,6 +40,28 @@ static page_word changed(page_word word, const struct change *c)
 	return word_with_pkey(word_with_prot(word, c->prot), c->pkey > 0 ? c->pkey : 0);
 }
 
+static void set_inside(uintptr_t lo, uintptr_t hi, page_word word)
+{
+	uintptr_t from = align_up(lo, word_page_bytes(word));
+	uintptr_t to = align_down(hi, word_page_bytes(word));
+
+	if (from < to)
+		pagemap_set(from, to, word);
+}
+
+/*
+ * The program's own: by the kernel's rules, a cut page is EINVAL. The word follows,
+ * as fork and the net dress the small pages that replace it by what it says.
+ */
+static long change_guarded(uintptr_t lo, uintptr_t hi, page_word word, const struct change *c)
+{
+	long err = call(lo, hi, c);
+
+	if (!err)
+		set_inside(lo, hi, changed(word, c));
+	return err;
+}
+
 /* A run of huge pages of one kind; [lo, hi) may begin and end inside a page. */
 static long change_huge(uintptr_t lo, uintptr_t hi, page_word word, const struct change *c)
 {
@@ -54,13 +76,8 @@ static long change_huge(uintptr_t lo, uintptr_t hi, page_word word, const struct
 	if (err)
 		return -ENOMEM;
 	err = call(lo, hi, c);
-	if (!err) {
-		uintptr_t from = align_up(lo, word_page_bytes(word));
-		uintptr_t to = align_down(hi, word_page_bytes(word));
-
-		if (from < to)
-			pagemap_set(from, to, target);
-	}
+	if (!err)
+		set_inside(lo, hi, target);
 	return err;
 }
 
@@ -68,6 +85,8 @@ static long change_run(uintptr_t lo, uintptr_t hi, page_word word, const struct 
 {
 	if (word_is_huge_ours(word))
 		return change_huge(lo, hi, word, c);
+	if (word_kind(word) == PAGE_GUARDED)
+		return change_guarded(lo, hi, word, c);
 	if (word_kind(word) == PAGE_RESERVED && c->pkey < 0)
 		return commit_reserved(lo, hi, word, c->prot);
 	if (word_kind(word) == PAGE_SMALL && word_prot(word) != c->prot)
@@ -87,7 +106,7 @@ long route_protect(uintptr_t at, size_t bytes, int prot, int pkey)
 	long err = 0;
 
 	if (!is_aligned(at, page) || align_up_overflows(bytes, page) || hi <= at ||
-	    (prot & ~PROT_PLAIN) || cut_splits_guarded(at, hi))
+	    (prot & ~PROT_PLAIN))
 		return call(at, at + bytes, &c);
 	gate_enter(&q);
 	claim = pagemap_claim(at, hi);

@@ -18,7 +18,6 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 
-#include "core/act/cow.h"
 #include "core/act/cut.h"
 #include "core/act/move.h"
 #include "core/act/pagemap.h"
@@ -30,6 +29,7 @@
 #include "core/base/sys.h"
 #include "core/commit.h"
 #include "core/facts/maps.h"
+#include "core/guard.h"
 #include "core/route.h"
 
 #ifndef MREMAP_DONTUNMAP
@@ -82,23 +82,56 @@ static void grown(const struct remap *r, uintptr_t lo, uintptr_t hi)
 		commit_fresh(&rq, lo, hi);
 }
 
+/* What the last huge page has besides its content, new memory behind it has too. */
+static void dress(uintptr_t lo, uintptr_t hi, int prot, page_word word)
+{
+	if (word_pkey(word))
+		sys_pkey_mprotect(lo, hi - lo, prot, word_pkey(word));
+	if (word & WORD_NOFORK)
+		sys_madvise(lo, hi - lo, MADV_DONTFORK);
+	if (word & WORD_NODUMP)
+		sys_madvise(lo, hi - lo, MADV_DONTDUMP);
+	if (word & WORD_LOCKED)
+		sys_mlock2(lo, hi - lo, 0);
+}
+
+/*
+ * [end, end + more) becomes part of the mapping before it. Where that is small
+ * pages that we don't follow, only the kernel knows what they have been advised:
+ * it lets the last page grow. 0 or -errno.
+ */
+static long grow_behind(const struct remap *r, uintptr_t end, size_t more)
+{
+	const page_word last = pagemap_get(end - 1);
+	const size_t page = mem_page_bytes();
+	long at;
+
+	if (!word_is_huge_ours(last) && word_kind(last) != PAGE_SMALL) {
+		at = sys_mremap(end - page, page, page + more, 0, 0);
+		return sys_failed(at) ? at : 0;
+	}
+	at = map_more(r, end, more, MAP_FIXED_NOREPLACE);
+	if (sys_failed(at))
+		return at;
+	if ((uintptr_t)at != end) {
+		sys_munmap((uintptr_t)at, more);
+		return -EEXIST;
+	}
+	if (last & (WORD_NOFORK | WORD_NODUMP | WORD_LOCKED | WORD_PKEY_MASK))
+		dress(end, end + more, r->facts.prot, last);
+	else
+		grown(r, end, end + more);
+	return 0;
+}
+
 static long grow_in_place(const struct remap *r)
 {
 	const size_t more = r->new_bytes - r->bytes;
 	uintptr_t end = r->at + r->bytes;
-	long at;
 
 	if (r->facts.shared || end + more < end)
 		return -ENOMEM;
-	at = map_more(r, end, more, MAP_FIXED_NOREPLACE);
-	if (sys_failed(at))
-		return -ENOMEM;
-	if ((uintptr_t)at != end) {
-		sys_munmap((uintptr_t)at, more);
-		return -ENOMEM;
-	}
-	grown(r, end, end + more);
-	return (long)r->at;
+	return grow_behind(r, end, more) ? -ENOMEM : (long)r->at;
 }
 
 /* Address space for the new place: the program's, or one that lies alike. */
@@ -112,16 +145,16 @@ static long find_place(const struct remap *r, bool *ret_alike)
 
 	if (word_is_huge_ours(word) && word_page_bytes(word) > line)
 		line = word_page_bytes(word);
-	*ret_alike = place_can_move(line) == 1;
+	*ret_alike = true;
 	if (r->flags & MREMAP_FIXED) {
-		*ret_alike = *ret_alike && is_aligned(r->to - r->at, line);
+		*ret_alike = is_aligned(r->to - r->at, line);
 		return (long)r->to;
 	}
 	if ((r->flags & MREMAP_DONTUNMAP) && r->to) {
 		/* A wish; what the kernel makes of it depends on what is there. */
 		at = sys_mmap(r->to, r->new_bytes, PROT_NONE, flags, -1, 0);
 		if (at == (long)r->to) {
-			*ret_alike = *ret_alike && is_aligned(r->to - r->at, line);
+			*ret_alike = is_aligned(r->to - r->at, line);
 			return at;
 		}
 		if (!sys_failed(at))
@@ -247,6 +280,7 @@ static long move_to_new_place(const struct remap *r)
 	to = find_place(r, &alike);
 	if (sys_failed(to))
 		return to;
+	alike = alike && place_can_move(GRANULE);
 	err = move_range(r->at, moved, (uintptr_t)to, alike, keep ? &r->facts : NULL);
 	if (err) {
 		if (!(r->flags & MREMAP_FIXED))
@@ -256,9 +290,9 @@ static long move_to_new_place(const struct remap *r)
 	if (r->new_bytes > r->bytes) {
 		uintptr_t end = (uintptr_t)to + r->bytes;
 
-		if (sys_failed(map_more(r, end, r->new_bytes - r->bytes, MAP_FIXED)))
+		sys_munmap(end, r->new_bytes - r->bytes);
+		if (grow_behind(r, end, r->new_bytes - r->bytes) != 0)
 			return -ENOMEM;
-		grown(r, end, (uintptr_t)to + r->new_bytes);
 	}
 	return to;
 }
@@ -290,6 +324,17 @@ static long shrink(struct remap *r)
 	return err;
 }
 
+/*
+ * How much of the old range must be one mapping, on small pages, or else EFAULT:
+ * what moves or grows. Where the range only shrinks, its first page must be there.
+ */
+static size_t must_be_one(const struct remap *r)
+{
+	if (r->new_bytes <= r->bytes && !(r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)))
+		return mem_page_bytes();
+	return r->bytes < r->new_bytes ? r->bytes : r->new_bytes;
+}
+
 /* Called as a guest of the gate. */
 static long remap(struct remap *r)
 {
@@ -299,8 +344,7 @@ static long remap(struct remap *r)
 		err = maps_read_range("", r->at, r->at + mem_page_bytes(), &r->facts);
 		return !err && r->facts.shared ? view_again(r) : as_asked(r);
 	}
-	/* On small pages the old range must be one mapping: EFAULT if it isn't. */
-	err = maps_read_range("", r->at, r->at + r->bytes, &r->facts);
+	err = maps_read_range("", r->at, r->at + must_be_one(r), &r->facts);
 	if (err)
 		return err;
 	if (!r->facts.anonymous && !word_is_huge_ours(pagemap_get(r->at)))
@@ -323,28 +367,6 @@ static long remap(struct remap *r)
 	return err;
 }
 
-/* The program's own huge memory moves by the kernel's rules; its words follow. */
-static long remap_guarded(const struct remap *r)
-{
-	struct way w;
-	page_word word = pagemap_get(r->at);
-	size_t page = word_page_bytes(word);
-	long to;
-
-	if (undo_clear_way(r->at, r->at + align_up(r->bytes, page), REASON_NONE, &w) != 0)
-		return -ENOMEM;
-	to = as_asked(r);
-	if (sys_failed(to)) {
-		undo_restore(&w);
-		return to;
-	}
-	undo_done(&w);
-	if (pagemap_prepare((uintptr_t)to, (uintptr_t)to + align_up(r->new_bytes, page)) == 0)
-		pagemap_set((uintptr_t)to, (uintptr_t)to + align_up(r->new_bytes, page), word);
-	cow_follow((uintptr_t)to, (uintptr_t)to + align_up(r->new_bytes, page), word);
-	return to;
-}
-
 long route_remap(uintptr_t at, size_t bytes, size_t new_bytes, int flags, uintptr_t to)
 {
 	const size_t page = mem_page_bytes();
@@ -359,7 +381,7 @@ long route_remap(uintptr_t at, size_t bytes, size_t new_bytes, int flags, uintpt
 		return sys_mremap(at, bytes, new_bytes, flags, to);
 	gate_enter(&q);
 	if (word_kind(pagemap_get(at)) == PAGE_GUARDED) {
-		got = remap_guarded(&r);
+		got = guard_remap(at, r.bytes, r.new_bytes, flags, to);
 	} else if (source) {
 		got = remap(&r);
 	} else if (target) {

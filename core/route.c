@@ -228,7 +228,8 @@ static long reroute(const struct request *rq, const struct conf *conf)
 static bool is_reservation(const struct request *rq)
 {
 	return rq->prot == PROT_NONE && (rq->flags & MAP_ANONYMOUS) &&
-	       (rq->flags & MAP_TYPE) == MAP_PRIVATE && !(rq->flags & MAP_GROWSDOWN);
+	       (rq->flags & MAP_TYPE) == MAP_PRIVATE &&
+	       !(rq->flags & (MAP_GROWSDOWN | MAP_LOCKED));
 }
 
 /* Small memory from earlier that could be huge by now, within a budget of stall. */

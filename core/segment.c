@@ -5,9 +5,9 @@
  * Pitfalls.
  * 1. A key is visible to everybody the moment shmget() returns. A huge segment
  *    that then fails its proof would have to be removed under whoever looked it
- *    up meanwhile. So where proof takes pages, a nameless segment of the same
- *    size is proven first, and the keyed one only made when that worked; both
- *    with the turn to ourselves.
+ *    up meanwhile. So where proof takes pages, a shared mapping of the same size
+ *    is proven first, and the keyed one only made when that worked; both with the
+ *    turn to ourselves. Not a second segment: that would outlive kill -9.
  * 2. Whether shmget() made the segment or found it, only IPC_EXCL tells.
  * 3. shmget() says EPERM for huge pages without the right to them, which it
  *    never says for small ones: it must not reach the program.
@@ -33,6 +33,7 @@
 #include "core/base/sys.h"
 #include "core/decide/eligible.h"
 #include "core/facts/conf.h"
+#include "core/facts/policy.h"
 #include "core/plan.h"
 
 #ifndef SHM_HUGETLB
@@ -83,17 +84,38 @@ static enum reason refused(const struct wish *w, long err)
 	return err == -EPERM ? REASON_EPERM : plan_blame(w->page, NULL);
 }
 
-/* A nameless segment of the same size, gone again: 0, or -errno. */
+/* What shmget() would have said before it came to think of pages: 0, or -errno. */
+static long refused_anyway(const struct wish *w)
+{
+	struct shminfo most;
+	bool may = true;
+
+	if (sys_shmctl(0, IPC_INFO, &most) >= 0 && w->bytes > most.shmmax)
+		return -EINVAL;
+	if (policy_may_shm_hugetlb("", &may) == 0 && !may)
+		return -EPERM;
+	return 0;
+}
+
+/* As many pages, shared, in a mapping that is gone again: 0, or -errno. */
 static long rehearse(const struct wish *w)
 {
-	long id = sys_shmget(IPC_PRIVATE, w->bytes, (huge_flags(w) & ~IPC_EXCL) | 0600);
-	bool proven;
+	const struct backing how = {
+		.page_bytes = w->page,
+		.prot = PROT_READ | PROT_WRITE,
+		.shared = true,
+		.whole = true,
+		.turn_held = true,
+	};
+	uintptr_t at;
+	size_t got;
+	int err = backing_make(&how, whole_bytes(w) / w->page, 0, &at, &got);
+	long other;
 
-	if (id < 0)
-		return id;
-	proven = prove((int)id, whole_bytes(w), w->page);
-	sys_shmctl((int)id, IPC_RMID, NULL);
-	return proven ? 0 : -ENOMEM;
+	if (!err)
+		return sys_munmap(at, whole_bytes(w));
+	other = refused_anyway(w);
+	return other ? other : -ENOMEM;
 }
 
 /*

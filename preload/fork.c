@@ -9,8 +9,8 @@
  * Pitfalls.
  * 1. libc runs prepare handlers last registered first, and ours must run last:
  *    who waits at our closed gate may hold a lock that another handler wants.
- *    So they are registered by the first constructor that runs at all (the
- *    library is linked -z initfirst), or earlier by the allocator.
+ *    So they are registered by the first constructor that runs at all: the
+ *    library is linked -z initfirst.
  * 2. _Fork() runs no handlers, and may be called in a signal handler. What lies
  *    behind our name is found in libc's symbol table when we start: dlsym() takes
  *    locks, and would be heard of.
@@ -33,20 +33,10 @@
 /* glibc's other names for its own. */
 extern pid_t __fork(void);
 extern int __clone(int (*run)(void *), void *stack, int flags, void *arg, ...);
-extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
-			     void *owner);
 
 static struct {
-	bool registered;
 	pid_t (*bare_fork)(void);
 } forks;
-
-void preload_fork_start(void)
-{
-	if (__atomic_exchange_n(&forks.registered, true, __ATOMIC_ACQ_REL))
-		return;
-	__register_atfork(fork_prepare, fork_parent, fork_child, NULL);
-}
 
 void preload_fork_find(void)
 {

@@ -5,12 +5,6 @@
 
 #include <stdbool.h>
 
-/*
- * Registers the fork handlers, once. Whoever registers handlers of its own that
- * take locks (the allocator) calls this first.
- */
-void preload_fork_start(void);
-
 /* Finds what lies behind the names that libc has no second name for. */
 void preload_fork_find(void);
 

@@ -10,6 +10,7 @@
 #include "core/act/stats.h"
 #include "core/base/out.h"
 #include "core/facts/conf.h"
+#include "core/fork.h"
 #include "core/plan.h"
 #include "preload/fork.h"
 
@@ -19,7 +20,7 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 
 	(void)argc;
 	(void)argv;
-	preload_fork_start();
+	fork_start();
 	preload_fork_find();
 	if (conf)
 		out_start(conf->verbose);

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "core/act/pagemap.h"
+#include "core/act/rescue.h"
 #include "core/act/stats.h"
 #include "core/base/align.h"
 #include "core/base/lock.h"
@@ -95,8 +96,10 @@ void attach_note(uintptr_t at, size_t bytes, int prot)
 	forget_at(at, &stale);
 	err = blob_add(&lists.attached, &a, sizeof(a));
 	lock_drop(&lists.lock);
-	if (!err)
-		publish(&a);
+	if (err)
+		return;
+	rescue_arm();
+	publish(&a);
 }
 
 /* Parts of it may have been unmapped since, and be other memory of ours now. */

@@ -25,6 +25,7 @@
 #include <errno.h>
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "core/act/demote.h"
@@ -33,6 +34,7 @@
 #include "core/base/align.h"
 #include "core/base/fd.h"
 #include "core/base/lock.h"
+#include "core/base/self.h"
 #include "core/base/sys.h"
 #include "core/base/thread.h"
 
@@ -41,14 +43,14 @@
 #define UFFD_FEATURE_WP_UNPOPULATED (1 << 13)
 #endif
 #define CLOSE_RANGE_UNSHARE_FLAG 2
-#define WORD_MARKS (WORD_CLAIMED | WORD_WAITED)
 #define LOOK_FIRST_MS 2
 #define LOOK_LAST_MS 512
 #define MESSAGES 16
+#define STACK_BELOW 32768
 
 /*
- * lock is held by fork from cow_hold() to cow_let_go(), and by the thread while it
- * ends. It guards fd, on and thread. A fork child renews it.
+ * lock is held by fork from cow_hold() to cow_let_go(), and by the thread, which
+ * never waits for it, while it ends or lets a page be written. It guards fd, on and thread. A fork child renews it.
  */
 static struct {
 	struct lock lock;
@@ -77,12 +79,28 @@ bool cow_is_possible(void)
 	return fd >= 0;
 }
 
-/* Called with the claim of the page. The copy, or leave to write. */
+/*
+ * Nobody else has the page: it may be written. But not if a fork is about to share
+ * it, which has protected it, maybe just now.
+ */
+static bool give_leave(int fd, int pages_fd, uintptr_t at, size_t bytes)
+{
+	bool given;
+
+	if (!lock_try(&state.lock))
+		return false;
+	given = sharing_of(pages_fd, at) != SHARING_SHARED &&
+		writers_protect(fd, at, bytes, false) == 0;
+	lock_drop(&state.lock);
+	return given;
+}
+
+/* Called with the claim of the page. Without memory for a copy the kernel shall try. */
 static void resolve(int fd, int pages_fd, uintptr_t at, page_word word)
 {
 	const size_t bytes = word_page_bytes(word);
 
-	if (sharing_of(pages_fd, at) != SHARING_SHARED ||
+	if (!give_leave(fd, pages_fd, at, bytes) &&
 	    demote_shared_page(at, word, REASON_FORK, false) != 0)
 		writers_protect(fd, at, bytes, false);
 	writers_wake(fd, at, bytes);
@@ -94,6 +112,13 @@ static void note_page(const struct claim *c)
 	__atomic_store_n(&state.page.hi, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&state.page.lo, c->lo, __ATOMIC_RELEASE);
 	__atomic_store_n(&state.page.hi, c->hi, __ATOMIC_RELEASE);
+}
+
+/* Not what it was: try again there. */
+static void leave_alone(int fd, uintptr_t at)
+{
+	writers_protect(fd, at, GRANULE, false);
+	writers_wake(fd, at, GRANULE);
 }
 
 static void handle(int fd, int pages_fd, uintptr_t fault)
@@ -111,7 +136,7 @@ static void handle(int fd, int pages_fd, uintptr_t fault)
 	if (word_is_private_huge(word))
 		resolve(fd, pages_fd, align_down(fault, word_page_bytes(word)), word);
 	else
-		writers_wake(fd, at, GRANULE);	/* not what it was: try again there */
+		leave_alone(fd, at);
 	pagemap_unclaim(&c);
 	note_page(&(struct claim){ 0 });
 }
@@ -229,31 +254,57 @@ static int open_again(void)
 	return fd;
 }
 
-/* One by one what could not be protected as a whole: a page may be small by now. */
-static void protect_each(int fd, uintptr_t lo, uintptr_t hi, page_word word)
+/* What could not be protected is made small, which the kernel copies by itself. */
+static void make_small(uintptr_t lo, uintptr_t hi, page_word word)
 {
 	const size_t page = word_page_bytes(word);
 
 	for (uintptr_t at = lo; at < hi; at += page) {
-		struct claim c;
+		struct claim c = pagemap_claim(at, at + 1);
 
-		if (writers_register(fd, at, page) == 0 && writers_protect(fd, at, page, true) == 0)
-			continue;
-		c = pagemap_claim(at, at + 1);
 		if ((pagemap_get(at) & ~WORD_MARKS) == word)
 			demote_shared_page(at, word, REASON_FORK, false);
 		pagemap_unclaim(&c);
 	}
 }
 
+/*
+ * Claimed as a whole: the thread may be making pages of it small at this moment,
+ * and what is small must not be protected.
+ */
 static void protect_run(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
 {
 	int fd = *(const int *)arg;
+	bool failed = false;
 
 	if (!word_is_private_huge(word) || (word & WORD_NOFORK))
 		return;
-	if (writers_register(fd, lo, hi - lo) != 0 || writers_protect(fd, lo, hi - lo, true) != 0)
-		protect_each(fd, lo, hi, word);
+	for (uintptr_t at = lo, end; at < hi; at = end) {
+		struct claim c = pagemap_claim(at, hi);
+		page_word now;
+
+		end = pagemap_run(at, hi, &now);
+		if (now == word)
+			failed = writers_register(fd, at, end - at) != 0 ||
+				 writers_protect(fd, at, end - at, true) != 0;
+		pagemap_unclaim(&c);
+		if (now == word && failed)
+			make_small(at, end, word);
+	}
+}
+
+/* The caller would wait for itself if it wrote to its own stack with it claimed. */
+static void free_own_stack(void)
+{
+	char here;
+	uintptr_t at = (uintptr_t)&here;
+
+	for (uintptr_t near = at - STACK_BELOW; near <= at + STACK_BELOW; near += STACK_BELOW) {
+		page_word word = pagemap_get(near) & ~WORD_MARKS;
+
+		if (word_is_private_huge(word))
+			make_small(align_down(near, word_page_bytes(word)), near + 1, word);
+	}
 }
 
 static int start(void)
@@ -280,6 +331,7 @@ int cow_begin(void)
 	if (err)
 		return err;
 	__atomic_store_n(&state.look_ms, LOOK_FIRST_MS, __ATOMIC_RELAXED);
+	free_own_stack();
 	pagemap_walk(protect_run, &state.fd);
 	return 0;
 }
@@ -311,12 +363,18 @@ void cow_let_go(void)
 	lock_drop(&state.lock);
 }
 
+/* A copy of the process has our descriptor, which is about the original's memory. */
+static bool is_on(void)
+{
+	return __atomic_load_n(&state.on, __ATOMIC_ACQUIRE) && !self_is_copy();
+}
+
 bool cow_own(uintptr_t at, page_word word)
 {
 	int fd = state.fd, pages_fd;
 	bool shared;
 
-	if (!__atomic_load_n(&state.on, __ATOMIC_ACQUIRE) || !word_is_private_huge(word))
+	if (!is_on() || !word_is_private_huge(word))
 		return true;
 	pages_fd = sharing_open();
 	shared = sharing_of(pages_fd, at) == SHARING_SHARED;
@@ -329,10 +387,20 @@ bool cow_own(uintptr_t at, page_word word)
 	return true;
 }
 
+void cow_own_all(uintptr_t lo, uintptr_t hi)
+{
+	for (uintptr_t at = align_down(lo, GRANULE); at < hi; at += GRANULE) {
+		page_word word = pagemap_get(at) & ~WORD_MARKS;
+
+		if (word_is_private_huge(word) && (word_prot(word) & PROT_WRITE))
+			cow_own(align_down(at, word_page_bytes(word)), word);
+	}
+}
+
 void cow_follow(uintptr_t lo, uintptr_t hi, page_word word)
 {
 	int fd = state.fd;
 
-	if (__atomic_load_n(&state.on, __ATOMIC_ACQUIRE))
+	if (is_on())
 		protect_run(lo, hi, word, &fd);
 }

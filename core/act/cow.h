@@ -43,10 +43,16 @@ void cow_let_go(void);
 
 /*
  * For who has claimed the huge page at @at and is about to write to it: true: it
- * is still huge, and may be written. False: it has been made small, its word is
- * set and its claim gone.
+ * is still huge, and may be written. False: it has been made small, and its word
+ * is set.
  */
 bool cow_own(uintptr_t at, page_word word);
+
+/*
+ * The same for calls by which the kernel writes to [lo, hi), claimed: mlock() and
+ * MADV_POPULATE_WRITE break copy-on-write, and would wait for the claim.
+ */
+void cow_own_all(uintptr_t lo, uintptr_t hi);
 
 /* A huge run has been moved to [lo, hi): protects it there. */
 void cow_follow(uintptr_t lo, uintptr_t hi, page_word word);

@@ -7,8 +7,9 @@
  *    handlers therefore run with SA_NODEFER and masks without these two; what
  *    the program believes to be blocked is kept beside (believed).
  * 2. A handler that leaves by siglongjmp() never returns here, and glibc puts
- *    the mask back behind our back. So a belief is no reason to kill; only a
- *    fault inside a handler frame that is still on the stack is.
+ *    the mask back behind our back. Whether its frame is still there can only be
+ *    guessed (it is marked, and lies above); so a fault inside a handler, for
+ *    which the kernel kills at once, kills when it has come NESTED_MOST times.
  * 3. With SA_ONSTACK the kernel takes the alternate stack for our handler. A
  *    program's handler that did not ask for it is called on the stack that was
  *    interrupted, below its red zone.
@@ -29,6 +30,7 @@
 #define SIGNALS 64
 #define SAME_STACK ((uintptr_t)1 << 20)
 #define RED_ZONE 256
+#define NESTED_MOST 4
 
 struct fronted {
 	bool armed;
@@ -46,9 +48,18 @@ static struct {
 	uint64_t masked[2];		/* signals whose handlers believe these blocked */
 } front = { .lock = LOCK_INIT(LOCK_FRONT) };
 
-/* Of the calling thread: fronted signals it believes blocked; its innermost handler frame. */
+/*
+ * Of the calling thread: fronted signals it believes blocked, by sigprocmask() and
+ * by being in a handler; the frames of its innermost handlers.
+ */
 static __thread uint64_t believed __attribute__((tls_model("initial-exec")));
-static __thread uintptr_t inside_frame[2] __attribute__((tls_model("initial-exec")));
+static __thread struct inside {
+	uintptr_t frame;		/* 0: in no handler */
+	const volatile uint64_t *mark;	/* in that frame; NULL: in another stack's */
+	uint64_t marked;
+	uint64_t blocks;
+	unsigned nested;		/* faults taken inside it, one on top of the other */
+} inside[2] __attribute__((tls_model("initial-exec")));
 
 static uint64_t bit(int number)
 {
@@ -132,6 +143,18 @@ static bool lies_on(const stack_t *s, uintptr_t at)
 	return !(s->ss_flags & SS_DISABLE) && at - (uintptr_t)s->ss_sp < s->ss_size;
 }
 
+/* Where the program's handler starts: on the stack it asked for. */
+static bool stays_here(const struct sys_action *action, const ucontext_t *uc)
+{
+	return (action->flags & SA_ONSTACK) || lies_on(&uc->uc_stack, interrupted_sp(uc)) ||
+	       !lies_on(&uc->uc_stack, (uintptr_t)__builtin_frame_address(0));
+}
+
+static uintptr_t frame_on(const struct sys_action *action, const ucontext_t *uc)
+{
+	return stays_here(action, uc) ? (uintptr_t)__builtin_frame_address(0) : interrupted_sp(uc);
+}
+
 static void call_program(const struct sys_action *action, int number, siginfo_t *info, void *context)
 {
 	void (*handler)(int, siginfo_t *, void *) =
@@ -139,8 +162,7 @@ static void call_program(const struct sys_action *action, int number, siginfo_t 
 	const ucontext_t *uc = context;
 	uintptr_t sp = interrupted_sp(uc);
 
-	if ((action->flags & SA_ONSTACK) || lies_on(&uc->uc_stack, sp) ||
-	    !lies_on(&uc->uc_stack, (uintptr_t)__builtin_frame_address(0)))
+	if (stays_here(action, uc))
 		handler(number, info, context);
 	else
 		call_on((sp - RED_ZONE) & ~(uintptr_t)15, handler, number, info, context);
@@ -171,27 +193,43 @@ static void keep_pending(int number, siginfo_t *info, ucontext_t *uc)
 	sigaddset(&uc->uc_sigmask, number);
 }
 
-/* The frame of an earlier handler is still there, and this fault happened on top of it. */
-static bool is_inside(uintptr_t frame, uintptr_t sp)
+/* The frame of the handler is still there: what happens at @sp happens on top of it. */
+static bool is_inside(const struct inside *in, uintptr_t sp)
 {
-	return frame && sp < frame && frame - sp < SAME_STACK;
+	return in->frame && sp < in->frame && in->frame - sp < SAME_STACK &&
+	       (!in->mark || *in->mark == in->marked);
+}
+
+/* With what handlers block that haven't been left, by return or by siglongjmp(). */
+static uint64_t beliefs(uintptr_t sp)
+{
+	uint64_t all = believed;
+
+	for (int i = 0; i < 2; i++) {
+		if (is_inside(&inside[i], sp))
+			all |= inside[i].blocks;
+		else
+			inside[i] = (struct inside){ 0 };
+	}
+	return all;
 }
 
 static void hand_on(struct fronted *f, int number, siginfo_t *info, ucontext_t *uc)
 {
 	struct sys_action action = snapshot(f);
-	uintptr_t *frame = &inside_frame[number == SIGSEGV], outer = *frame;
 	const bool sent = is_sent(number, info->si_code);
-	const uint64_t before = believed;
+	const uint64_t blocked = beliefs(interrupted_sp(uc));
+	struct inside *mine = &inside[number == SIGSEGV], outer = *mine;
+	volatile uint64_t mark;
 
-	if (sent && (believed & bit(number))) {
+	if (sent && (blocked & bit(number))) {
 		keep_pending(number, info, uc);
 		return;
 	}
 	if (sent && action.handler == SIG_IGN)
 		return;
 	if (action.handler == SIG_DFL || action.handler == SIG_IGN ||
-	    (!(action.flags & SA_NODEFER) && is_inside(outer, interrupted_sp(uc)))) {
+	    (!(action.flags & SA_NODEFER) && outer.nested == NESTED_MOST)) {
 		die(number, info);
 		return;
 	}
@@ -201,13 +239,17 @@ static void hand_on(struct fronted *f, int number, siginfo_t *info, ucontext_t *
 		reset.handler = SIG_DFL;
 		remember(f, &reset);
 	}
-	*frame = (uintptr_t)__builtin_frame_address(0);
-	if (!(action.flags & SA_NODEFER))
-		believed |= bit(number);
-	believed |= action.mask & FRONT_MASK;
+	mark = (uintptr_t)&mark ^ sys_now_ns();
+	*mine = (struct inside){
+		.frame = frame_on(&action, uc),
+		.mark = stays_here(&action, uc) ? &mark : NULL,
+		.marked = mark,
+		.blocks = (action.mask & FRONT_MASK) | (action.flags & SA_NODEFER ? 0 : bit(number)),
+		.nested = outer.frame ? outer.nested + 1 : 0,
+	};
 	call_program(&action, number, info, uc);
-	believed = before;
-	*frame = outer;
+	*mine = outer;
+	mark = 0;
 }
 
 static void caught(int number, siginfo_t *info, void *context)
@@ -320,23 +362,33 @@ long front_action(int number, const struct sys_action *action, struct sys_action
 	return err;
 }
 
+static void stop_believing(uint64_t signals)
+{
+	believed &= ~signals;
+	for (int i = 0; i < 2; i++)
+		inside[i].blocks &= ~signals;
+}
+
 long front_mask(int how, const uint64_t *set, uint64_t *ret_old)
 {
-	const uint64_t before = believed;
+	const uint64_t before = beliefs((uintptr_t)__builtin_frame_address(0)), kept = believed;
 	uint64_t wish = set ? *set : 0, old, pass;
 	long err;
 
 	/* Unblocking reaches the kernel whole: something may be pending there. */
 	pass = how == SIG_UNBLOCK ? wish : wish & ~FRONT_MASK;
-	err = sys_sigmask(how, set ? &pass : NULL, &old);
-	if (err)
-		return err;
+	/* First what we believe: what is unblocked arrives before the call returns. */
 	if (set && how == SIG_BLOCK)
 		believed |= wish & FRONT_MASK;
-	else if (set && how == SIG_UNBLOCK)
-		believed &= ~wish;
-	else if (set)
+	if (set && how != SIG_BLOCK)
+		stop_believing(how == SIG_UNBLOCK ? wish : ~wish);
+	if (set && how == SIG_SETMASK)
 		believed = wish & FRONT_MASK;
+	err = sys_sigmask(how, set ? &pass : NULL, &old);
+	if (err) {
+		believed = kept;
+		return err;
+	}
 	if (ret_old)
 		*ret_old = old | before;
 	return 0;

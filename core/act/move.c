@@ -66,8 +66,6 @@ static long shift_run(uintptr_t lo, uintptr_t hi, uintptr_t to, page_word word)
 		return err;
 	if (huge)
 		pagemap_set(lo, hi, 0);
-	else
-		cut_forget_small(lo, hi);
 	err = shift(lo, hi - lo, to, huge ? word_page_bytes(word) : mem_page_bytes());
 	if (huge) {
 		pagemap_set(err ? lo : to, (err ? lo : to) + (hi - lo), word);
@@ -117,6 +115,9 @@ long move_range(uintptr_t at, size_t bytes, uintptr_t to, bool alike,
 	} else {
 		err = cut_all(at, at + bytes, REASON_DEMOTED_MREMAP);
 	}
+	/* Small memory is nobody's to promote from here on, where it is or will be. */
+	if (!err)
+		cut_forget_small(at, at + bytes);
 	pagemap_unclaim(&c);		/* before the old place can be another's */
 	if (!err)
 		err = shift_all(at, at + bytes, to, &reached);

@@ -16,10 +16,10 @@
 
 #include "core/base/align.h"
 #include "core/base/mem.h"
+#include "core/base/self.h"
 #include "core/base/sys.h"
 
 #define LEAF_SPAN ((uintptr_t)GRANULE << PAGEMAP_LEAF_BITS)
-#define WORD_MARKS (WORD_CLAIMED | WORD_WAITED)
 
 page_word *pagemap_top[PAGEMAP_TOP_WORDS] __attribute__((visibility("hidden")));
 
@@ -83,6 +83,7 @@ int pagemap_prepare(uintptr_t lo, uintptr_t hi)
 
 		if (__atomic_load_n(slot, __ATOMIC_ACQUIRE))
 			continue;
+		self_mark();	/* from the first page of ours on, a copy of us is told */
 		leaf = mem_pages(PAGEMAP_LEAF_WORDS * sizeof(*leaf));
 		if (!leaf)
 			return -ENOMEM;
@@ -93,13 +94,14 @@ int pagemap_prepare(uintptr_t lo, uintptr_t hi)
 	return 0;
 }
 
-/* Waiters sleep on the word, so changing it and waking them is all there is. */
+/* Who has claimed it, and who waits for that, has nothing to do with what it is. */
 static void word_store(page_word *w, page_word value)
 {
-	page_word old = __atomic_exchange_n(w, value, __ATOMIC_RELEASE);
+	page_word old = __atomic_load_n(w, __ATOMIC_RELAXED);
 
-	if (old & WORD_WAITED)
-		sys_futex_wake(w, INT32_MAX);
+	while (!__atomic_compare_exchange_n(w, &old, value | (old & WORD_MARKS), true,
+					    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
 }
 
 void pagemap_set(uintptr_t lo, uintptr_t hi, page_word word)
@@ -107,7 +109,7 @@ void pagemap_set(uintptr_t lo, uintptr_t hi, page_word word)
 	for (uintptr_t at = lo; at < bounded(hi); at = next_granule(at)) {
 		page_word *w = word_at(at);
 
-		if (w && __atomic_load_n(w, __ATOMIC_RELAXED) != word)
+		if (w && (__atomic_load_n(w, __ATOMIC_RELAXED) & ~WORD_MARKS) != word)
 			word_store(w, word);
 	}
 }
@@ -116,7 +118,8 @@ static void word_claim(page_word *w)
 {
 	page_word old = __atomic_load_n(w, __ATOMIC_ACQUIRE);
 
-	while (old & WORD_KIND_MASK) {
+	/* One that was taken back a moment ago is waited for, and left alone. */
+	while (old & (WORD_KIND_MASK | WORD_CLAIMED)) {
 		if (!(old & WORD_CLAIMED)) {
 			if (__atomic_compare_exchange_n(w, &old, old | WORD_CLAIMED, true,
 							__ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))

@@ -46,6 +46,7 @@ typedef uint32_t page_word;
 #define WORD_PROT_MASK	0x00000070u	/* PROT_READ, _WRITE, _EXEC */
 #define WORD_CLAIMED	0x00000080u
 #define WORD_WAITED	0x00000100u
+#define WORD_MARKS	(WORD_CLAIMED | WORD_WAITED)	/* not what the page is */
 #define WORD_SIZE_SHIFT	9
 #define WORD_SIZE_MASK	0x00007e00u	/* log2 of the page's bytes */
 #define WORD_USE_SHIFT	15
@@ -166,8 +167,9 @@ uintptr_t pagemap_run(uintptr_t lo, uintptr_t hi, page_word *ret_word);
 int pagemap_prepare(uintptr_t lo, uintptr_t hi);
 
 /*
- * Sets the words of all granules in [lo, hi), both on granule lines, and drops
- * the caller's claims on them. Words must exist, unless @word is 0.
+ * Sets the words of all granules in [lo, hi), both on granule lines; a claim on
+ * them stays. (Dropped here, it could be another thread's by the time the caller
+ * drops what it has claimed.) Words must exist, unless @word is 0.
  */
 void pagemap_set(uintptr_t lo, uintptr_t hi, page_word word);
 
@@ -183,8 +185,8 @@ struct claim {
 struct claim pagemap_claim(uintptr_t lo, uintptr_t hi);
 
 /*
- * Drops the claims that pagemap_set() has not dropped yet. Must come before the
- * kernel unmaps any of the range: afterwards the words may be another thread's.
+ * Drops the claims and wakes who waits for them. Must come before the kernel unmaps
+ * any of the range: afterwards the words may be another thread's.
  */
 void pagemap_unclaim(const struct claim *c);
 

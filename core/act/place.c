@@ -31,10 +31,6 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
-static struct {
-	int can_move;		/* 0: not asked yet, 1: yes, -1: no; atomic */
-} place;
-
 void place_advise(uintptr_t at, size_t bytes)
 {
 	sys_madvise(at, bytes, MADV_HUGEPAGE);
@@ -43,6 +39,41 @@ void place_advise(uintptr_t at, size_t bytes)
 static long move_over(uintptr_t from, size_t bytes, uintptr_t to)
 {
 	return sys_mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+}
+
+/* Without access and reservation the page takes nothing from the pool. */
+static long try_to_move(size_t page)
+{
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	const int huge = MAP_HUGETLB | (int)(log2_of(page) << MAP_HUGE_SHIFT);
+	long room = sys_mmap(0, 2 * page, PROT_NONE, flags, -1, 0), from, moved;
+
+	if (sys_failed(room))
+		return room;
+	from = sys_mmap(0, page, PROT_NONE, flags | huge, -1, 0);
+	if (sys_failed(from)) {
+		sys_munmap((uintptr_t)room, 2 * page);
+		return -ENOMEM;
+	}
+	moved = move_over((uintptr_t)from, page, align_up((uintptr_t)room, page));
+	if (sys_failed(moved))
+		sys_munmap((uintptr_t)from, page);
+	sys_munmap((uintptr_t)room, 2 * page);
+	return moved;
+}
+
+bool place_can_move(size_t page_bytes)
+{
+	static int known;	/* atomic; 0: not yet, 1: it does, -1: it doesn't */
+	int can = __atomic_load_n(&known, __ATOMIC_RELAXED);
+	long moved;
+
+	if (can)
+		return can > 0;
+	moved = try_to_move(page_bytes);
+	if (!sys_failed(moved) || moved == -EINVAL)
+		__atomic_store_n(&known, moved == -EINVAL ? -1 : 1, __ATOMIC_RELAXED);
+	return !sys_failed(moved);
 }
 
 /*
@@ -88,7 +119,7 @@ long place_over(uintptr_t *aside, size_t bytes, size_t page_bytes, uintptr_t to)
 
 static void mend_hole(const struct request *rq, uintptr_t at, size_t bytes)
 {
-	sys_mmap(at, bytes, rq->prot, (rq->flags & ~MAP_FIXED) | MAP_FIXED_NOREPLACE, -1, 0);
+	sys_mmap(at, bytes, rq->prot, rq->flags | MAP_FIXED_NOREPLACE, -1, 0);
 }
 
 static void add_part(struct placed *p, uintptr_t at, size_t pages, size_t page_bytes)
@@ -204,63 +235,29 @@ static size_t build_over(const struct request *rq, const struct rung *r, uintptr
 	return got;
 }
 
-int place_can_move(size_t page_bytes)
-{
-	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-	const int huge = flags | MAP_HUGETLB | (int)(log2_of(page_bytes) << MAP_HUGE_SHIFT);
-	int answer = __atomic_load_n(&place.can_move, __ATOMIC_RELAXED);
-	long from, room, moved;
-
-	if (answer)
-		return answer > 0;
-	/* Nothing is touched, so no page is needed for the question. */
-	from = sys_mmap(0, page_bytes, PROT_NONE, huge, -1, 0);
-	if (sys_failed(from))
-		return -ENOMEM;
-	room = sys_mmap(0, 2 * page_bytes, PROT_NONE, flags, -1, 0);
-	moved = sys_failed(room) ? room : move_over((uintptr_t)from, page_bytes,
-						    align_up((uintptr_t)room, page_bytes));
-	if (sys_failed(moved))
-		sys_munmap((uintptr_t)from, page_bytes);
-	if (!sys_failed(room))
-		sys_munmap((uintptr_t)room, 2 * page_bytes);
-	if (sys_failed(moved) && moved != -EINVAL)
-		return -ENOMEM;
-	__atomic_store_n(&place.can_move, sys_failed(moved) ? -1 : 1, __ATOMIC_RELAXED);
-	return !sys_failed(moved);
-}
-
-size_t place_pages_over(const struct request *rq, const struct rung *r, uintptr_t at, size_t want)
-{
-	const size_t page = r->how.page_bytes;
-	uintptr_t aside;
-	size_t got;
-	long moved;
-
-	if (backing_make(&r->how, want, 0, &aside, &got) != 0)
-		return 0;
-	moved = move_over(aside, got * page, at);
-	if (!sys_failed(moved))
-		return got;
-	sys_munmap(aside, got * page);
-	if (moved == -EINVAL)
-		return build_over(rq, r, at, got);
-	mend_hole(rq, at, got * page);
-	return 0;
-}
-
 /* Fills [at, end) with one rung's pages; returns how far it came. */
 static uintptr_t fill(const struct request *rq, const struct rung *r, uintptr_t at, uintptr_t end,
 		      struct placed *p)
 {
 	const size_t page = r->how.page_bytes;
-	uintptr_t from = align_up(at, page);
+	uintptr_t from = align_up(at, page), aside;
 	size_t want = from < end ? pages_of(r, end - from) : 0, got;
 
 	if (want == 0)
 		return at;
-	got = place_pages_over(rq, r, from, want);
-	if (got == 0) {
+	if (backing_make(&r->how, want, 0, &aside, &got) != 0) {
+		p->cut_short = true;
+		return at;
+	}
+	long moved = move_over(aside, got * page, from);
+
+	if (sys_failed(moved))
+		sys_munmap(aside, got * page);
+	if (moved == -EINVAL)
+		got = build_over(rq, r, from, got);
+	else if (sys_failed(moved))
+		mend_hole(rq, from, got * page);
+	if (got == 0 || (sys_failed(moved) && moved != -EINVAL)) {
 		p->cut_short = true;
 		return at;
 	}

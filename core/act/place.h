@@ -66,22 +66,11 @@ int place_small(const struct request *rq, size_t unit, struct placed *ret_placed
  */
 long place_over(uintptr_t *aside, size_t bytes, size_t page_bytes, uintptr_t to);
 
-/**
- * place_pages_over - up to @want pages of @r over small memory at @at that has no
- *                    content yet and that only we, or nobody, may use so far
- * @rq: how to map it again, small, where the kernel leaves a hole
- *
- * Returns how many there are, from @at on; the rest is small, as it was.
- */
-size_t place_pages_over(const struct request *rq, const struct rung *r, uintptr_t at,
-			size_t want);
-
 /*
- * Does this kernel move huge mappings? Before Linux 5.16 it says EINVAL, after what
- * lay at the new place has been unmapped: never try it over anything that matters.
- * Asks once, without a page. 1, 0, or -ENOMEM: it could not be asked.
+ * Does the kernel move huge mappings of this size? Before Linux 5.16 it does not:
+ * mremap() clears the new place first and refuses then. Found out once, by trying.
  */
-int place_can_move(size_t page_bytes);
+bool place_can_move(size_t page_bytes);
 
 /* Advises huge pages of the kernel (THP) for the whole ones inside [at, at + bytes). */
 void place_advise(uintptr_t at, size_t bytes);

@@ -9,8 +9,10 @@
  * 2. A program can change memory behind our back by raw system calls. What is
  *    promoted is therefore looked up in /proc/self/maps first: private,
  *    anonymous, of the protection its word says.
- * 3. The list holds hints. What they point to is checked by its word, claimed.
- * 4. A program that maps and unmaps for ever, and never gets a page, must not make
+ * 3. A kernel that does not move huge mappings would unmap what lies there and refuse
+ *    then (place_can_move).
+ * 4. The list holds hints. What they point to is checked by its word, claimed.
+ * 5. A program that maps and unmaps for ever, and never gets a page, must not make
  *    the list grow for ever: it has an end, and what is gone makes room.
  */
 #include "core/act/promote.h"
@@ -213,7 +215,7 @@ static enum outcome try_candidate(const struct backing *how, uintptr_t at)
 {
 	const int wanted = PROT_READ | PROT_WRITE;
 	struct claim c = pagemap_claim(at, at + GRANULE);
-	page_word word = pagemap_get(at) & ~(WORD_CLAIMED | WORD_WAITED);
+	page_word word = pagemap_get(at) & ~WORD_MARKS;
 	enum outcome got = LEFT;
 
 	if (word_kind(word) == PAGE_SMALL && (word_prot(word) & wanted) == wanted)
@@ -235,7 +237,11 @@ uint64_t promote_some(const struct backing *how, uint64_t pages)
 	uint64_t done = 0;
 	uintptr_t at;
 
-	if (how->page_bytes != GRANULE || demote_has_pins() || place_can_move(GRANULE) != 1)
+	if (how->page_bytes != GRANULE || !place_can_move(GRANULE)) {
+		promote_rest();
+		return 0;
+	}
+	if (demote_has_pins())
 		return 0;
 	while (done < pages && sys_now_ns() < until && (at = next_candidate()) != 0) {
 		enum outcome got = try_candidate(how, at);

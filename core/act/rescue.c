@@ -39,7 +39,8 @@
 #include "core/base/mem.h"
 #include "core/base/sys.h"
 
-#define WORD_MARKS (WORD_CLAIMED | WORD_WAITED)
+static uint64_t rescues;	/* so far; by atomics alone */
+static __thread uint64_t rescues_seen __attribute__((tls_model("initial-exec")));
 
 static bool may_be_mended(page_word word)
 {
@@ -123,10 +124,11 @@ static enum mended mend(uintptr_t at, page_word word)
 	return NEEDS_ROOM;
 }
 
-static enum mended mend_claimed(uintptr_t at)
+/* @inside: the thread was in an operation of ours when it took the fault. */
+static enum mended mend_claimed(uintptr_t at, bool inside)
 {
 	const struct claim none = { 0 };
-	bool mine = (pagemap_get(at) & WORD_CLAIMED) && gate_role() != GATE_OUTSIDE;
+	bool mine = inside && (pagemap_get(at) & WORD_CLAIMED);
 	struct claim c = mine ? none : pagemap_claim(at, at + 1);
 	page_word word = pagemap_get(at) & ~WORD_MARKS;
 	enum mended m = MENDED;
@@ -136,14 +138,28 @@ static enum mended mend_claimed(uintptr_t at)
 		uintptr_t page = align_down(at, word_page_bytes(word));
 
 		m = mend(page, word);
-		if (m == MENDED)
+		if (m == MENDED) {
 			stats_rescued(1);
-		if (m == MENDED && mine)
-			pagemap_claim(page, page + word_page_bytes(word));
+			__atomic_fetch_add(&rescues, 1, __ATOMIC_SEQ_CST);
+		}
 	}
 	if (!mine)
 		pagemap_unclaim(&c);
 	return m;
+}
+
+/*
+ * What another thread has mended before this one came to look is no huge page any
+ * more. So every rescue is good for one more try in every thread.
+ */
+static bool was_mended_meanwhile(void)
+{
+	uint64_t now = __atomic_load_n(&rescues, __ATOMIC_SEQ_CST);
+
+	if (now == rescues_seen)
+		return false;
+	rescues_seen = now;
+	return true;
 }
 
 static bool rescue(uintptr_t at)
@@ -153,11 +169,11 @@ static bool rescue(uintptr_t at)
 	struct quiet q;
 
 	if (!may_be_mended(pagemap_get(at)))
-		return false;
+		return was_mended_meanwhile();
 	if (outside)
 		gate_enter(&q);
-	m = mend_claimed(at);
-	if (m == NEEDS_ROOM && gate_role() == GATE_GUEST && outside)
+	m = mend_claimed(at, !outside);
+	if (m == NEEDS_ROOM && outside)
 		m = make_room(at) ? MENDED : NOT_OURS;
 	if (outside)
 		gate_leave(&q);

@@ -5,6 +5,9 @@
 #include "core/base/out.h"
 #include "core/base/sys.h"
 
+/* Right end of the column of what is not huge; reasons follow, 80 columns in all. */
+#define COLUMN_SMALL 60
+
 static struct stats counters;
 
 static void add(uint64_t *counter, uint64_t n)
@@ -122,7 +125,7 @@ static void cell_size(struct line *l, uint64_t bytes, size_t column)
 	line_right(l, mark, column);
 }
 
-static void print_reasons(const uint64_t *small, size_t column)
+static void print_reasons(const uint64_t *small)
 {
 	struct line l;
 
@@ -133,7 +136,7 @@ static void print_reasons(const uint64_t *small, size_t column)
 			continue;
 		line_start(&l);
 		line_text(&l, "libhresv:");
-		cell_size(&l, bytes, column);
+		cell_size(&l, bytes, COLUMN_SMALL);
 		line_text(&l, "  ");
 		line_text(&l, reason_name(why));
 		line_send(&l);
@@ -149,13 +152,13 @@ static void print_row(const char *name, uint64_t requests, uint64_t asked, uint6
 	line_start(&l);
 	line_text(&l, "libhresv: ");
 	line_text(&l, name);
-	line_column(&l, 20);
+	line_column(&l, 19);
 	mark = l.bytes;
 	line_u64(&l, requests);
-	line_right(&l, mark, 28);
-	cell_size(&l, asked, 42);
-	cell_size(&l, huge, 56);
-	cell_size(&l, small, 70);
+	line_right(&l, mark, 27);
+	cell_size(&l, asked, 38);
+	cell_size(&l, huge, 49);
+	cell_size(&l, small, COLUMN_SMALL);
 	line_send(&l);
 }
 
@@ -170,7 +173,7 @@ static void print_use(enum use use)
 	for (int why = 0; why < REASON_N; why++)
 		small += load(&u->small[why]);
 	print_row(names[use], load(&u->requests), load(&u->asked), load(&u->huge), small);
-	print_reasons(u->small, 70);
+	print_reasons(u->small);
 }
 
 static void print_guarded(void)
@@ -183,7 +186,7 @@ static void print_guarded(void)
 		refused += load(&counters.guarded_why[why]);
 	print_row("own huge", load(&counters.guarded_requests),
 		  load(&counters.guarded_bytes) + refused, load(&counters.guarded_bytes), refused);
-	print_reasons(counters.guarded_why, 70);
+	print_reasons(counters.guarded_why);
 }
 
 static void print_pages(const char *what, uint64_t pages)
@@ -215,7 +218,7 @@ void stats_print_table(size_t page_bytes)
 	line_text(&l, ", huge pages of ");
 	line_size(&l, page_bytes);
 	line_send(&l);
-	line_text(&l, "libhresv: use       requests         asked          huge     not huge");
+	line_text(&l, "libhresv: use      requests      asked       huge   not huge  why");
 	line_send(&l);
 	for (int use = 0; use < USE_N; use++)
 		print_use(use);

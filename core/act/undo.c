@@ -26,9 +26,10 @@ struct run {
 
 /*
  * A page that can't be split stays as it is, and so does what we were to take of
- * it; when the program has by now unmapped all of it, it goes as a whole.
+ * it; when the program has by now unmapped all of it (@unmaps: it does so for good,
+ * nothing can refuse any more), it goes as a whole.
  */
-static int split_low(struct way *w, enum reason why)
+static int split_low(struct way *w, enum reason why, bool unmaps)
 {
 	/* What comes after may fail, and then nothing must be lost: no content is dropped. */
 	const bool last = !cut_page_across(w->hi) || cut_page_across(w->hi) == cut_page_across(w->lo);
@@ -38,7 +39,7 @@ static int split_low(struct way *w, enum reason why)
 	if (err != -EBUSY)
 		return err;
 	end = at + word_page_bytes(pagemap_get(at));
-	if (dead_note(at, end - at, w->lo, w->hi < end ? w->hi : end)) {
+	if (unmaps && dead_note(at, end - at, w->lo, w->hi < end ? w->hi : end)) {
 		w->lo = at;
 		w->hi = w->hi > end ? w->hi : end;
 	} else {
@@ -47,7 +48,7 @@ static int split_low(struct way *w, enum reason why)
 	return 0;
 }
 
-static int split_high(struct way *w, enum reason why)
+static int split_high(struct way *w, enum reason why, bool unmaps)
 {
 	int err = cut_at(w->hi, w->lo, w->hi, why);
 	uintptr_t at = cut_page_across(w->hi), end;
@@ -55,15 +56,15 @@ static int split_high(struct way *w, enum reason why)
 	if (err != -EBUSY)
 		return err;
 	end = at + word_page_bytes(pagemap_get(at));
-	w->hi = dead_note(at, end - at, at, w->hi) ? end : at;
+	w->hi = unmaps && dead_note(at, end - at, at, w->hi) ? end : at;
 	return 0;
 }
 
-static int split_ends(struct way *w, enum reason why)
+static int split_ends(struct way *w, enum reason why, bool unmaps)
 {
-	int err = split_low(w, why);
+	int err = split_low(w, why, unmaps);
 
-	return err || w->lo >= w->hi ? err : split_high(w, why);
+	return err || w->lo >= w->hi ? err : split_high(w, why, unmaps);
 }
 
 /* Segments are held from shmget() to IPC_RMID, however often they are attached. */
@@ -163,14 +164,15 @@ static int take_back(struct way *w)
 	return 0;
 }
 
-int undo_clear_way(uintptr_t lo, uintptr_t hi, enum reason why, struct way *ret_way)
+static int clear_way(uintptr_t lo, uintptr_t hi, enum reason why, bool unmaps,
+		     struct way *ret_way)
 {
 	struct claim c = pagemap_claim(lo, hi);
 	struct way w = { .lo = lo, .hi = hi };
 	int err = make_room(&w);
 
 	if (!err)
-		err = split_ends(&w, why);
+		err = split_ends(&w, why, unmaps);
 	if (!err && w.lo < w.hi)
 		err = take_back(&w);
 	pagemap_unclaim(&c);
@@ -182,8 +184,14 @@ int undo_clear_way(uintptr_t lo, uintptr_t hi, enum reason why, struct way *ret_
 	return 0;
 }
 
+int undo_clear_way(uintptr_t lo, uintptr_t hi, enum reason why, struct way *ret_way)
+{
+	return clear_way(lo, hi, why, false, ret_way);
+}
+
 void undo_done(struct way *w)
 {
+	dead_forget(w->lo, w->hi);
 	blob_free(&w->was);
 }
 
@@ -203,23 +211,23 @@ long undo_unmap(uintptr_t lo, uintptr_t hi, size_t bytes)
 	struct way w;
 	long err;
 
-	if (cut_splits_guarded(lo, hi))
+	/* What the kernel will refuse it must see before anything is given up. */
+	if (cut_splits_guarded(lo, hi) || hi > (uintptr_t)1 << PAGEMAP_ADDRESS_BITS)
 		return sys_munmap(lo, bytes);
-	err = undo_clear_way(lo, hi, REASON_DEMOTED_MUNMAP, &w);
+	err = clear_way(lo, hi, REASON_DEMOTED_MUNMAP, true, &w);
 	if (err)
 		return err;
 	if (w.lo >= w.hi) {
-		undo_done(&w);
+		blob_free(&w.was);
 		return 0;
 	}
 	err = free_shared(&w);
 	if (!err) {
-		dead_forget(w.lo, w.hi);
+		dead_forget(w.lo, w.hi);	/* afterwards it may be another thread's */
 		err = sys_munmap(w.lo, w.hi - w.lo);
 	}
 	if (err)
 		undo_restore(&w);
-	else
-		undo_done(&w);
+	blob_free(&w.was);
 	return err;
 }

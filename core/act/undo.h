@@ -30,7 +30,8 @@ struct way {
  * the kernel refused and left everything as it was, undo_restore().
  *
  * The caller is a guest of the gate. Return: 0; -ENOMEM: no memory to split or
- * to remember, nothing was changed.
+ * to remember; all is mapped as before, but what was to go of a page that is split
+ * already has lost its content.
  */
 int undo_clear_way(uintptr_t lo, uintptr_t hi, enum reason why, struct way *ret_way);
 void undo_done(struct way *w);

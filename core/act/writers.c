@@ -28,6 +28,7 @@
 
 #include "core/act/front.h"
 #include "core/act/pagemap.h"
+#include "core/base/self.h"
 #include "core/base/sys.h"
 
 #ifndef UFFD_USER_MODE_ONLY
@@ -142,7 +143,7 @@ static bool hold_by_standing(struct writers *w)
 {
 	int fd = __atomic_load_n(&state.standing, __ATOMIC_ACQUIRE) - 1;
 
-	if (fd < 0 || writers_protect(fd, w->at, w->bytes, true) != 0)
+	if (fd < 0 || self_is_copy() || writers_protect(fd, w->at, w->bytes, true) != 0)
 		return false;
 	w->way = WRITERS_WAIT;
 	w->fd = fd;

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stddef.h>
 
+#include "core/base/self.h"
 #include "core/base/sys.h"
 
 #define GATE_CLOSED 0x80000000u
@@ -23,6 +24,7 @@
 static struct {
 	uint32_t word;		/* guests inside, and GATE_CLOSED */
 	struct lock closer;	/* held from gate_close to gate_open */
+	void (*adopt)(void);
 } gate = { .closer = LOCK_INIT(0) };
 
 /* The innermost operation of this thread, NULL outside; and what it is to the gate. */
@@ -123,6 +125,22 @@ static bool count_in(uint32_t *ret_word)
 	return false;
 }
 
+void gate_set_adopter(void (*adopt)(void))
+{
+	__atomic_store_n(&gate.adopt, adopt, __ATOMIC_RELEASE);
+}
+
+static void adopt_if_copied(void)
+{
+	void (*adopt)(void);
+
+	if (__builtin_expect(!self_is_copy(), 1))
+		return;
+	adopt = __atomic_load_n(&gate.adopt, __ATOMIC_ACQUIRE);
+	if (adopt)
+		adopt();
+}
+
 static void come_in(struct quiet *q)
 {
 	q->outer = inside;
@@ -134,6 +152,7 @@ void gate_enter(struct quiet *ret_q)
 {
 	uint32_t word;
 
+	adopt_if_copied();
 	for (;;) {
 		quiet_enter(ret_q);
 		if (count_in(&word)) {
@@ -149,6 +168,7 @@ bool gate_try_enter(struct quiet *ret_q)
 {
 	uint32_t word;
 
+	adopt_if_copied();
 	quiet_enter(ret_q);
 	if (count_in(&word)) {
 		come_in(ret_q);
@@ -183,6 +203,7 @@ void gate_close(void)
 {
 	uint32_t word;
 
+	adopt_if_copied();
 	lock_take(&gate.closer);
 	word = __atomic_or_fetch(&gate.word, GATE_CLOSED, __ATOMIC_ACQUIRE);
 	while (word != GATE_CLOSED) {

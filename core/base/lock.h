@@ -81,6 +81,12 @@ void gate_open(void);
 void gate_renew(void);
 
 /*
+ * @adopt is called by whoever comes to the gate first in a process that was copied
+ * behind our back (self.h), alone as it is, and makes the records its own.
+ */
+void gate_set_adopter(void (*adopt)(void));
+
+/*
  * What the calling thread is to the gate. A signal handler that must change our
  * memory asks: inside an operation of its own thread it may not enter again.
  */

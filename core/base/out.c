@@ -14,40 +14,54 @@
 
 static struct {
 	unsigned level;
-	bool known;
+	bool looked, open;
 	dev_t device;		/* of standard error when we started */
 	ino_t inode;
 } out = { .level = 1 };
 
-void out_start(unsigned level)
+static void look(void)
 {
 	struct stat st;
 
-	out.level = level;
-	out.known = sys_fstat(2, &st) == 0;
-	if (out.known) {
+	out.open = sys_fstat(2, &st) == 0;
+	if (out.open) {
 		out.device = st.st_dev;
 		out.inode = st.st_ino;
 	}
+	out.looked = true;
 }
 
+void out_start(unsigned level)
+{
+	out.level = level;
+	look();
+}
+
+/* What had no standard error when we started has none later: a 2 is then a file of its own. */
 static bool is_still_stderr(void)
 {
 	struct stat st;
 
-	return sys_fstat(2, &st) == 0 &&
-	       (!out.known || (st.st_dev == out.device && st.st_ino == out.inode));
+	if (!out.looked)
+		look();
+	return out.open && sys_fstat(2, &st) == 0 && st.st_dev == out.device &&
+	       st.st_ino == out.inode;
 }
 
-/* A reader that has gone costs us the line; SIGPIPE would cost the program. */
+/*
+ * A reader that has gone costs us the line; SIGPIPE would cost the program. It is
+ * blocked already where we are guests of the gate, so what our write made pending must
+ * go in any case, and what was pending before must stay.
+ */
 static void write_quietly(const char *text, size_t bytes)
 {
 	const uint64_t sigpipe = (uint64_t)1 << (SIGPIPE - 1);
 	const struct timespec now = { 0 };
-	uint64_t old = 0;
+	uint64_t old = 0, pending = 0;
 
 	sys_sigmask(SIG_BLOCK, &sigpipe, &old);
-	if (sys_write(2, text, bytes) == -EPIPE && !(old & sigpipe))
+	sys_call(SYS_rt_sigpending, (long)&pending, sizeof(pending), 0, 0, 0, 0);
+	if (sys_write(2, text, bytes) == -EPIPE && !(pending & sigpipe))
 		sys_call(SYS_rt_sigtimedwait, (long)&sigpipe, 0, (long)&now, sizeof(sigpipe), 0, 0);
 	sys_sigmask(SIG_SETMASK, &old, NULL);
 }

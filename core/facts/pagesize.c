@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core/base/align.h"
 #include "core/base/mem.h"
@@ -169,4 +170,48 @@ int pagesize_read(const char *root, struct pagesizes *ret_sizes)
 	if (!err)
 		*ret_sizes = sizes;
 	return err;
+}
+
+#define SMALLEST_SHIFT 16	/* 64 KiB, on aarch64 */
+#define LARGEST_SHIFT 34	/* 16 GiB, likewise */
+#ifndef MAP_HUGE_SHIFT
+#define MAP_HUGE_SHIFT 26
+#endif
+
+static long map_untouched(unsigned size_flag)
+{
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_HUGETLB;
+
+	return sys_mmap(0, 1, PROT_NONE, flags | (int)(size_flag << MAP_HUGE_SHIFT), -1, 0);
+}
+
+/* munmap() refuses every end that lies inside a page, so the first it takes is its size. */
+static size_t unmap_untouched(uintptr_t at)
+{
+	for (unsigned shift = SMALLEST_SHIFT; shift <= LARGEST_SHIFT; shift++)
+		if (sys_munmap(at, (size_t)1 << shift) == 0)
+			return (size_t)1 << shift;
+	return 0;
+}
+
+int pagesize_probe(struct pagesizes *ret_sizes)
+{
+	struct pagesizes sizes = { 0 };
+	long at = map_untouched(0);
+
+	if (!sys_failed(at))
+		sizes.default_bytes = unmap_untouched((uintptr_t)at);
+	if (!sizes.default_bytes)
+		return -ENOENT;
+	for (unsigned shift = SMALLEST_SHIFT; shift <= LARGEST_SHIFT; shift++) {
+		at = map_untouched(shift);
+		/* EINVAL: no such size. Another error is about room for it. */
+		if (at != -EINVAL)
+			add_size(&sizes, (size_t)1 << shift);
+		if (!sys_failed(at))
+			sys_munmap((uintptr_t)at, (size_t)1 << shift);
+	}
+	add_size(&sizes, sizes.default_bytes);
+	*ret_sizes = sizes;
+	return 0;
 }

@@ -29,4 +29,13 @@ struct pagesizes {
  */
 int pagesize_read(const char *root, struct pagesizes *ret_sizes);
 
+/**
+ * pagesize_probe - the same, told by mmap(2) and munmap(2) alone
+ *
+ * For where nothing can be read, be it that /proc and /sys are hidden or that no
+ * descriptor is left. Takes no page: what it maps is neither reserved nor touched.
+ * Return: 0; -ENOENT: the kernel knows no huge pages.
+ */
+int pagesize_probe(struct pagesizes *ret_sizes);
+
 #endif

@@ -2,21 +2,6 @@
 /* What advice means on huge pages: advise.c, release.c, attach.c. */
 #include "tests/kernel/kernel.h"
 
-/* attach.c knows huge memory by it. */
-TEST(cold_and_free_are_refused_on_huge_pages_only)
-{
-	char *at, *small = map_or_fail(PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS);
-
-	pool_set(PAGE, 1);
-	at = map_populated(PAGE);
-	EXPECT_EQ(failed(madvise(at, 4096, MADV_COLD)), EINVAL);
-	EXPECT_EQ(failed(madvise(at, PAGE, MADV_COLD)), EINVAL);
-	EXPECT_EQ(failed(madvise(at, PAGE, MADV_FREE)), EINVAL);
-	EXPECT_EQ(failed(madvise(small, 4096, MADV_COLD)), 0);
-	EXPECT_EQ(failed(madvise(small, 4096, MADV_FREE)), 0);
-	munmap(at, PAGE);
-}
-
 /* advise.c: the worst of all, success that does nothing (5.18, 90e7e7f5ef3f). */
 TEST(dontneed_of_a_part_returns_0_and_zeroes_nothing)
 {

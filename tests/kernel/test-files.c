@@ -12,21 +12,6 @@
 
 #define POOL_FILE "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
 
-/* turn.c. A lock that does not exclude would cost both of two racers their pages. */
-TEST(flock_on_the_pools_file_excludes)
-{
-	int first = open(POOL_FILE, O_RDONLY | O_CLOEXEC), second = open(POOL_FILE, O_RDONLY | O_CLOEXEC);
-
-	if (first < 0)
-		SKIP("huge pages of 2 MiB");
-	EXPECT_EQ(failed(flock(first, LOCK_SH | LOCK_NB)), 0);
-	EXPECT_EQ(failed(flock(second, LOCK_SH | LOCK_NB)), 0);
-	EXPECT_EQ(failed(flock(second, LOCK_EX | LOCK_NB)), EWOULDBLOCK);
-	close(first);
-	EXPECT_EQ(failed(flock(second, LOCK_EX | LOCK_NB)), 0);
-	close(second);
-}
-
 /* turn.c: everybody can open it, whoever they are. */
 TEST(flock_on_the_pools_file_needs_no_privilege)
 {
@@ -156,28 +141,4 @@ TEST(shmget_of_huge_pages_without_privilege_is_EPERM)
 		SKIP("a vm.hugetlb_shm_group that is not nobody's");
 	EXPECT_EQ(shmget(IPC_PRIVATE, PAGE, IPC_CREAT | SHM_HUGETLB | 0600), -1);
 	EXPECT_EQ(errno, EPERM);
-}
-
-/* segment.c, attach.c: the size asked for is told, and the mapping is rounded up. */
-TEST(ipc_stat_of_a_huge_segment_tells_the_size_asked_for)
-{
-	struct shmid_ds ds;
-	char *at;
-	int id;
-
-	pool_set(PAGE, 2);
-	id = shmget(IPC_PRIVATE, 3000000, IPC_CREAT | SHM_HUGETLB | 0600);
-	if (id < 0)
-		SKIP("the right to make huge segments");
-	undo_segment(id);
-	EXPECT_EQ(shmctl(id, IPC_STAT, &ds), 0);
-	EXPECT_EQ(ds.shm_segsz, 3000000);
-	at = shmat(id, NULL, 0);
-	REQUIRE_NE(at, (char *)-1);
-	at[2 * PAGE - 1] = 1;
-	EXPECT_EQ(huge_in(at, 2 * PAGE), 2 * PAGE);
-	EXPECT_EQ(failed(shmdt(at)), 0);
-	EXPECT_EQ(shmat(id, at + 4096, SHM_RND), (char *)-1);
-	EXPECT_EQ(errno, EINVAL);
-	shmctl(id, IPC_RMID, NULL);
 }

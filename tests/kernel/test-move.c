@@ -151,18 +151,6 @@ TEST(map_fixed_of_small_pages_over_a_whole_huge_page_works)
 	munmap(at, 2 * PAGE);
 }
 
-/* The control for guard.c, pitfall 2: without us, what was there is gone. */
-TEST(map_fixed_of_huge_pages_refused_has_destroyed_what_was_there)
-{
-	char *at = small_place(PAGE);
-
-	pool_set(PAGE, 0);
-	memset(at, 1, PAGE);
-	EXPECT_EQ(mmap(at, PAGE, RW, MAP_PRIVATE | MAP_FIXED | HUGE, -1, 0), MAP_FAILED);
-	EXPECT_EQ(errno, ENOMEM);
-	EXPECT_EQ(mapped_in(at, PAGE), 0);
-}
-
 /* plan.c counts mappings, as huge ones never become one. */
 TEST(huge_mappings_beside_each_other_are_not_merged)
 {

@@ -6,49 +6,6 @@
 #include "tests/harness/cgroup.h"
 #include "tests/kernel/kernel.h"
 
-/* backing.c counts the prefix that came when the call failed. */
-TEST(populate_beyond_the_pool_is_EFAULT_and_keeps_the_prefix)
-{
-	char *at;
-
-	pool_set(PAGE, 2);
-	at = map_or_fail(4 * PAGE, RW, MAP_PRIVATE | MAP_NORESERVE | HUGE);
-	EXPECT_EQ(failed(madvise(at, 4 * PAGE, MADV_POPULATE_WRITE)), EFAULT);
-	EXPECT_TRUE(present(at) && present(at + PAGE));
-	EXPECT_FALSE(present(at + 2 * PAGE) || present(at + 3 * PAGE));
-	munmap(at, 4 * PAGE);
-}
-
-/* backing.c: a fault limit is what mmap() says nothing of. */
-TEST(populate_under_a_fault_limit_is_EFAULT_and_keeps_the_prefix)
-{
-	char *at;
-
-	pool_set(PAGE, 4);
-	cgroup_make("pod");
-	cgroup_limit_fault("pod", PAGE, 2 * PAGE);
-	cgroup_join("pod", 0);
-	at = map_or_fail(4 * PAGE, RW, MAP_PRIVATE | MAP_NORESERVE | HUGE);
-	EXPECT_EQ(failed(madvise(at, 4 * PAGE, MADV_POPULATE_WRITE)), EFAULT);
-	EXPECT_TRUE(present(at) && present(at + PAGE));
-	EXPECT_FALSE(present(at + 2 * PAGE));
-	munmap(at, 4 * PAGE);
-}
-
-/* backing.c, guard.c: why a reservation is no promise. */
-TEST(reservation_under_a_fault_limit_dies_by_SIGBUS)
-{
-	char *at;
-
-	pool_set(PAGE, 2);
-	cgroup_make("pod");
-	cgroup_limit_fault("pod", PAGE, 0);
-	cgroup_join("pod", 0);
-	at = map_or_fail(PAGE, RW, MAP_PRIVATE | HUGE);
-	EXPECT_EQ(in_child(touch, at), -SIGBUS);
-	munmap(at, PAGE);
-}
-
 /* backing.c (R1): it owns nothing, and is there. */
 TEST(populated_noreserve_memory_takes_no_reservation)
 {
@@ -62,31 +19,6 @@ TEST(populated_noreserve_memory_takes_no_reservation)
 	EXPECT_TRUE(holds_pages(at, 2 * PAGE, 1));
 	munmap(at, 2 * PAGE);
 	EXPECT_EQ(pool_free(PAGE), 2);
-}
-
-/* backing.c makes read-only memory writable first; backing_prove() asks to read it. */
-TEST(populate_wants_the_right_to_write)
-{
-	char *at;
-
-	pool_set(PAGE, 1);
-	at = map_or_fail(PAGE, PROT_READ, MAP_PRIVATE | MAP_NORESERVE | HUGE);
-	EXPECT_EQ(failed(madvise(at, PAGE, MADV_POPULATE_WRITE)), EINVAL);
-	EXPECT_EQ(failed(madvise(at, PAGE, MADV_POPULATE_READ)), 0);
-	EXPECT_TRUE(present(at));
-	munmap(at, PAGE);
-}
-
-/* backing.c, pitfall 1: what must not be used as proof. */
-TEST(map_populate_hides_a_shortage)
-{
-	char *at;
-
-	pool_set(PAGE, 0);
-	at = map_or_fail(PAGE, RW, MAP_PRIVATE | MAP_NORESERVE | MAP_POPULATE | HUGE);
-	EXPECT_FALSE(present(at));
-	EXPECT_EQ(in_child(touch, at), -SIGBUS);
-	munmap(at, PAGE);
 }
 
 /* backing.c, before Linux 5.14: read(2) says EFAULT where a store would be SIGBUS. */

@@ -280,6 +280,14 @@ static bool is_promised(size_t page, size_t old_n, size_t n, int flags, size_t t
 	return old_n || to + n <= page || to >= page + n;
 }
 
+/* What only shrinks may be any mappings. */
+static size_t must_be_uniform(size_t old_n, size_t n, int flags)
+{
+	if (!old_n)
+		return n;
+	return n <= old_n && !(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) ? 1 : old_n;
+}
+
 static void call_remap(struct self *s)
 {
 	static const int kinds[] = { 0, 0, MREMAP_MAYMOVE, MREMAP_MAYMOVE | MREMAP_FIXED,
@@ -296,7 +304,7 @@ static void call_remap(struct self *s)
 	if (copy && (flags & MREMAP_FIXED))
 		old_n = 0;
 	to = n > s->hi - to ? s->hi - n : to;
-	if (to < s->lo || !model_uniform(page, old_n ? old_n : n) ||
+	if (to < s->lo || !model_uniform(page, must_be_uniform(old_n, n, flags)) ||
 	    !is_promised(page, old_n, n, flags, to)) {
 		skipped(s);
 		return;

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * large.c - large blocks
+ *
+ * Growing. A block that has to move because it grows will grow again: it moves
+ * into an arena for such blocks, with room behind it that takes addresses and no
+ * memory. Later steps find that room and copy nothing; each move makes it eight
+ * times as wide, so all copies together are a seventh of the last block. Nobody
+ * else takes that room but another block that grows.
+ */
+#include "allocator/large.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "allocator/arena.h"
+#include "allocator/engine.h"
+#include "allocator/unit.h"
+
+#define ROOM 8
+
+static void *improved(void *at, size_t bytes)
+{
+	const int saved = errno;
+
+	unit_hollow_behind(0);
+	if (at)
+		unit_improve((uintptr_t)at, (uintptr_t)at + bytes);
+	errno = at ? saved : ENOMEM;
+	return at;
+}
+
+void *large_malloc(size_t bytes)
+{
+	unit_hollow_behind(bytes);
+	return improved(je_malloc(bytes), bytes);
+}
+
+/* What the engine reuses it zeroes itself; a page made huge is zero as well. */
+void *large_calloc(size_t n, size_t each)
+{
+	void *at;
+
+	unit_hollow_behind(n * each);
+	at = je_calloc(n, each);
+	unit_hollow_behind(0);
+	return at;
+}
+
+void *large_memalign(size_t align, size_t bytes)
+{
+	unit_hollow_behind(bytes);
+	return improved(je_memalign(align, bytes), bytes);
+}
+
+/* A place to grow in; NULL: none, as under a limit of address space. */
+static void *make_room(size_t bytes)
+{
+	const unsigned arena = arena_for_growth();
+	const int flags = MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE | MALLOCX_LG_ALIGN(21);
+	void *at;
+
+	if (!arena || bytes > SIZE_MAX / 4 / ROOM)
+		return NULL;
+	unit_hollow_behind(bytes);
+	at = je_mallocx(bytes * ROOM, flags);
+	unit_hollow_behind(0);
+	if (!at)
+		return NULL;
+	je_xallocx(at, bytes, 0, flags);
+	unit_improve((uintptr_t)at, (uintptr_t)at + bytes);
+	return at;
+}
+
+void *large_realloc(void *at, size_t bytes)
+{
+	const size_t had = je_sallocx(at, 0);
+	const int saved = errno;
+	void *to;
+
+	if (bytes <= had)
+		return je_realloc(at, bytes);
+	unit_hollow_behind(bytes);
+	if (je_xallocx(at, bytes, 0, 0) >= bytes) {
+		unit_hollow_behind(0);
+		unit_improve((uintptr_t)at + had, (uintptr_t)at + bytes);
+		return at;
+	}
+	unit_hollow_behind(0);
+	/* The first step to a large size is no sign yet of growing. */
+	to = had < LARGE_BYTES / 2 ? large_malloc(bytes) : make_room(bytes);
+	if (!to) {
+		errno = saved;
+		to = large_malloc(bytes);
+	}
+	if (!to)
+		return NULL;
+	memcpy(to, at, had);
+	je_free(at);
+	errno = saved;
+	return to;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Linux before 5.16: mremap() of a huge mapping to a fixed place unmaps that place and
+ * then says EINVAL. Nothing the program has may be lost by that.
+ */
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/act/promote.h"
+#include "core/act/stats.h"
+#include "core/base/lock.h"
+#include "core/base/sys.h"
+#include "core/guard.h"
+#include "core/route.h"
+#include "tests/harness/harness.h"
+#include "tests/harness/memory.h"
+#include "tests/harness/pool.h"
+
+#define PAGE (2 * MIB)
+#define RW (PROT_READ | PROT_WRITE)
+#define PRIVATE (MAP_PRIVATE | MAP_ANONYMOUS)
+#define ADVICE_COLD 20
+
+static bool is_huge(long at)
+{
+	return syscall(SYS_madvise, at, 4096, ADVICE_COLD) != 0;
+}
+
+static long refuse_to_move(long nr, const long args[6], bool *ret_handled)
+{
+	if (nr != SYS_mremap || !(args[3] & MREMAP_FIXED) || !is_huge(args[0]))
+		return 0;
+	*ret_handled = true;
+	syscall(SYS_munmap, args[4], args[2]);
+	return -22;
+}
+
+static long map(void *at, size_t bytes, int prot, int flags)
+{
+	const struct request rq = { .use = USE_MMAP, .at = (uintptr_t)at, .bytes = bytes,
+				    .prot = prot, .flags = flags, .fd = -1 };
+
+	return route_map(&rq);
+}
+
+/* Memory that went small for want of pages, touched, and pages there are now. */
+TEST(promotion_leaves_memory_alone_that_cannot_be_moved)
+{
+	const struct backing how = { .page_bytes = PAGE };
+	struct quiet q;
+	long at;
+
+	pool_set(PAGE, 0);
+	at = map(NULL, 2 * PAGE, RW, PRIVATE);
+	REQUIRE_TRUE(!sys_failed(at));
+	fill_pages((void *)at, 2 * PAGE, 1);
+	pool_set(PAGE, 2);
+	sys_set_hook(refuse_to_move);
+	gate_enter(&q);
+	EXPECT_EQ(promote_some(&how, 2), 0);
+	gate_leave(&q);
+	sys_set_hook(NULL);
+	EXPECT_EQ(mapped_in((void *)at, 2 * PAGE), 2 * PAGE);
+	EXPECT_TRUE(holds_pages((void *)at, 2 * PAGE, 1));
+	EXPECT_EQ(route_unmap((uintptr_t)at, 2 * PAGE), 0);
+}
+
+TEST(commit_leaves_address_space_alone_that_cannot_be_moved_over)
+{
+	long at;
+
+	pool_set(PAGE, 3);
+	sys_set_hook(refuse_to_move);
+	at = map(NULL, 3 * PAGE, PROT_NONE, PRIVATE | MAP_NORESERVE);
+	REQUIRE_TRUE(!sys_failed(at));
+	EXPECT_EQ(route_protect((uintptr_t)at, 3 * PAGE, RW, -1), 0);
+	sys_set_hook(NULL);
+	EXPECT_EQ(mapped_in((void *)at, 3 * PAGE), 3 * PAGE);
+	fill_pages((void *)at, 3 * PAGE, 1);
+	EXPECT_EQ(route_unmap((uintptr_t)at, 3 * PAGE), 0);
+}
+
+TEST(mremap_makes_memory_small_that_cannot_be_moved)
+{
+	long at, to;
+
+	pool_set(PAGE, 2);
+	sys_set_hook(refuse_to_move);
+	at = map(NULL, 2 * PAGE, RW, PRIVATE);
+	REQUIRE_TRUE(!sys_failed(at));
+	EXPECT_EQ(huge_in((void *)at, 2 * PAGE), 2 * PAGE);
+	fill_pages((void *)at, 2 * PAGE, 1);
+	to = map(NULL, 2 * PAGE, PROT_NONE, PRIVATE | MAP_NORESERVE);
+	EXPECT_EQ(route_remap((uintptr_t)at, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+			      (uintptr_t)to), to);
+	sys_set_hook(NULL);
+	EXPECT_TRUE(holds_pages((void *)to, 2 * PAGE, 1));
+	EXPECT_EQ(route_unmap((uintptr_t)to, 2 * PAGE), 0);
+	EXPECT_EQ(stats_held(), 0);
+}
+
+/* At a place of the program's choice, free or taken. */
+TEST(own_huge_memory_at_a_place_is_proven_there)
+{
+	char *room;
+
+	pool_set(PAGE, 2);
+	room = mmap(NULL, 3 * PAGE, PROT_NONE, PRIVATE | MAP_NORESERVE, -1, 0);
+	REQUIRE_TRUE(room != MAP_FAILED);
+	room = (char *)(((uintptr_t)room + PAGE - 1) & ~(uintptr_t)(PAGE - 1));
+	sys_set_hook(refuse_to_move);
+	EXPECT_EQ(map(room, 2 * PAGE, RW, PRIVATE | MAP_HUGETLB | MAP_FIXED), (long)room);
+	EXPECT_EQ(huge_in(room, 2 * PAGE), 2 * PAGE);
+	EXPECT_EQ(stats_held(), 2 * PAGE);
+	fill_pages(room, 2 * PAGE, 1);
+	EXPECT_EQ(route_unmap((uintptr_t)room, 2 * PAGE), 0);
+	EXPECT_EQ(map(room, 2 * PAGE, RW, PRIVATE | MAP_HUGETLB), (long)room);
+	EXPECT_EQ(huge_in(room, 2 * PAGE), 2 * PAGE);
+	/* One page more than there are: refused, and what is there stays. */
+	fill_pages(room, 2 * PAGE, 2);
+	EXPECT_EQ(map(room, 2 * PAGE, RW, PRIVATE | MAP_HUGETLB | MAP_FIXED), -12);
+	sys_set_hook(NULL);
+	EXPECT_TRUE(holds_pages(room, 2 * PAGE, 2));
+	EXPECT_EQ(route_unmap((uintptr_t)room, 2 * PAGE), 0);
+	EXPECT_EQ(stats_held(), 0);
+}

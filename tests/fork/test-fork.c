@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: MIT */
+// link: -lutil
+// timeout: 600
+/*
+ * Every way to a second process, on pools that have a page for every page and not
+ * one more: both live, each with its own data, and the pool is whole again after.
+ */
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <pthread.h>
+#include <pty.h>
+#include <sched.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/harness/harness.h"
+#include "tests/harness/memory.h"
+#include "tests/harness/pool.h"
+#include "tests/harness/program.h"
+
+#define PAGE (2 * MIB)
+#define PAGES 4
+#define BYTES (PAGES * PAGE)
+#define RW (PROT_READ | PROT_WRITE)
+
+extern char **environ;
+
+static void *map(size_t bytes, int flags)
+{
+	void *at = mmap(NULL, bytes, RW, flags | MAP_ANONYMOUS, -1, 0);
+
+	REQUIRE_NE(at, MAP_FAILED);
+	return at;
+}
+
+static void pause_ms(long ms)
+{
+	nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
+}
+
+static int status_of(pid_t pid)
+{
+	int status = -1;
+
+	while (waitpid(pid, &status, __WALL) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* What a child does: it sees the moment of the fork, also after the parent wrote. */
+__attribute__((noreturn)) static void be_child(char *at)
+{
+	bool right = holds_pages(at, BYTES, 1);
+
+	pause_ms(5);
+	right = right && holds_pages(at, BYTES, 1);
+	fill_pages(at, BYTES, 3);
+	right = right && holds_pages(at, BYTES, 3);
+	_exit(right ? 0 : 9);
+}
+
+static void be_parent(char *at, pid_t pid)
+{
+	REQUIRE_TRUE(pid > 0);
+	fill_pages(at, BYTES, 2);
+	EXPECT_TRUE(holds_pages(at, BYTES, 2));
+	EXPECT_EQ(status_of(pid), 0);
+	EXPECT_TRUE(holds_pages(at, BYTES, 2));
+}
+
+static char *fresh(void)
+{
+	char *at = map(BYTES, MAP_PRIVATE);
+
+	fill_pages(at, BYTES, 1);
+	EXPECT_EQ(huge_in(at, BYTES), BYTES);
+	return at;
+}
+
+static int clone_main(void *at)
+{
+	be_child(at);
+}
+
+static pid_t by_clone(char *at)
+{
+	static char stack[64 << 10] __attribute__((aligned(16)));
+
+	return clone(clone_main, stack + sizeof(stack), SIGCHLD, at);
+}
+
+static pid_t by_clone3(void)
+{
+	struct clone_args args = { .exit_signal = SIGCHLD };
+
+	return syscall(SYS_clone3, &args, sizeof(args));
+}
+
+static pid_t by_raw_clone(void)
+{
+	return syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+}
+
+static pid_t by_pty(void)
+{
+	int fd;
+
+	return forkpty(&fd, NULL, NULL, NULL);
+}
+
+static void try_way(const char *name, pid_t (*way)(void))
+{
+	char *at = fresh();
+	pid_t pid = way();
+
+	fprintf(stderr, "%s\n", name);
+	if (pid == 0)
+		be_child(at);
+	be_parent(at, pid);
+	EXPECT_EQ(munmap(at, BYTES), 0);
+}
+
+PROGRAM(forks_in_every_way)
+{
+	char *at;
+
+	try_way("fork", fork);
+	try_way("_Fork", _Fork);
+	try_way("syscall(clone)", by_raw_clone);
+	try_way("syscall(clone3)", by_clone3);
+	try_way("forkpty", by_pty);
+	at = fresh();
+	be_parent(at, by_clone(at));
+	EXPECT_EQ(munmap(at, BYTES), 0);
+}
+
+#define EVERY_POOL(program, ...)                                                             \
+	for (unsigned long spare = 0; spare <= PAGES + 1; spare++) {                         \
+		pool_set(PAGE, PAGES + spare);                                               \
+		run_with_us(program, ##__VA_ARGS__);                                         \
+		if (spare == 1)                                                              \
+			spare = PAGES - 2;                                                   \
+	}
+
+TEST_TIMEOUT(fork_in_every_way_keeps_both_sides_right_on_any_pool, 120)
+{
+	EVERY_POOL("forks_in_every_way");
+}
+
+TEST_TIMEOUT(fork_with_policy_copy_keeps_both_sides_right_on_any_pool, 120)
+{
+	EVERY_POOL("forks_in_every_way", "HUGETLB_FORK=copy");
+}
+
+/* Children that leave the parent's memory alone take nothing and harm nothing. */
+PROGRAM(starts_programs)
+{
+	char *const argv[] = { (char *)"true", NULL };
+	char *at = fresh(), line[16] = "";
+	FILE *pipe;
+	pid_t pid;
+
+	REQUIRE_EQ(posix_spawnp(&pid, "true", NULL, NULL, argv, environ), 0);
+	EXPECT_EQ(status_of(pid), 0);
+	EXPECT_EQ(system("exit 7"), 7 << 8);
+	pipe = popen("echo yes", "r");
+	REQUIRE_TRUE(fgets(line, sizeof(line), pipe) != NULL);
+	EXPECT_EQ(pclose(pipe), 0);
+	EXPECT_STR_EQ(line, "yes\n");
+	pid = vfork();
+	if (pid == 0) {
+		execvp("true", argv);
+		_exit(1);
+	}
+	EXPECT_EQ(status_of(pid), 0);
+	EXPECT_EQ(huge_in(at, BYTES), BYTES);
+	pid = fork();
+	if (pid == 0) {
+		execvp("true", argv);
+		_exit(1);
+	}
+	EXPECT_EQ(status_of(pid), 0);
+	EXPECT_TRUE(holds_pages(at, BYTES, 1));
+	fill_pages(at, BYTES, 2);
+	EXPECT_EQ(huge_in(at, BYTES), BYTES);	/* nobody shares it any more: no copy */
+}
+
+TEST(fork_then_exec_leaves_memory_huge_on_an_exact_pool)
+{
+	pool_set(PAGE, PAGES);
+	run_with_us("starts_programs");
+}
+
+PROGRAM(becomes_a_daemon)
+{
+	int done[2];
+	char *at = fresh(), verdict = 0;
+	pid_t pid;
+
+	REQUIRE_EQ(pipe(done), 0);
+	pid = fork();
+	if (pid == 0) {
+		bool right;
+
+		if (daemon(0, 1) != 0)
+			_exit(1);
+		pause_ms(20);		/* its parent is gone by now */
+		right = holds_pages(at, BYTES, 1);
+		fill_pages(at, BYTES, 3);
+		right = right && holds_pages(at, BYTES, 3) && malloc(100000) &&
+			mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
+		verdict = right ? 'y' : 'n';
+		if (write(done[1], &verdict, 1) != 1)
+			_exit(1);
+		_exit(0);
+	}
+	close(done[1]);
+	fill_pages(at, BYTES, 2);
+	EXPECT_EQ(status_of(pid), 0);
+	EXPECT_EQ(read(done[0], &verdict, 1), 1);
+	EXPECT_EQ(verdict, 'y');
+	EXPECT_TRUE(holds_pages(at, BYTES, 2));
+}
+
+TEST(fork_child_that_becomes_a_daemon_outlives_its_parent_with_its_data)
+{
+	EVERY_POOL("becomes_a_daemon");
+}
+
+static char *in_handler_memory;
+
+static void fork_in_handler(int number)
+{
+	pid_t pid = fork();
+
+	(void)number;
+	if (pid == 0)
+		be_child(in_handler_memory);
+	be_parent(in_handler_memory, pid);
+}
+
+PROGRAM(forks_in_a_signal_handler)
+{
+	struct sigaction action = { .sa_handler = fork_in_handler };
+
+	in_handler_memory = fresh();
+	sigaction(SIGUSR1, &action, NULL);
+	raise(SIGUSR1);
+}
+
+TEST(fork_in_a_signal_handler_keeps_both_sides_right)
+{
+	EVERY_POOL("forks_in_a_signal_handler");
+}
+
+/* Before main(), with whatever has been initialised by then. */
+__attribute__((constructor)) static void fork_early(void)
+{
+	char *at;
+	pid_t pid;
+	int status;
+
+	if (!getenv("FORK_EARLY"))
+		return;
+	at = mmap(NULL, BYTES, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memset(at, 1, BYTES);
+	pid = fork();
+	if (pid == 0) {
+		memset(at, 2, BYTES);
+		_exit(at[BYTES - 1] == 2 ? 0 : 1);
+	}
+	memset(at, 3, BYTES);
+	if (waitpid(pid, &status, 0) != pid || status != 0)
+		_exit(99);
+	munmap(at, BYTES);
+}
+
+PROGRAM(does_nothing) {}
+
+TEST(fork_in_a_constructor_keeps_both_sides_right)
+{
+	EVERY_POOL("does_nothing", "FORK_EARLY=1");
+}
+
+/* Operations of other threads are finished or not begun in the child: it can work at once. */
+static volatile bool hammering = true;
+
+static void *hammer(void *arg)
+{
+	while (hammering) {
+		char *at = mmap(NULL, PAGE + 4096, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		at[0] = 1;
+		mprotect(at, 4096, PROT_READ);
+		munmap(at, PAGE + 4096);
+		free(malloc(300000));
+	}
+	return arg;
+}
+
+PROGRAM(forks_while_threads_map)
+{
+	pthread_t thread[3];
+
+	for (int i = 0; i < 3; i++)
+		pthread_create(&thread[i], NULL, hammer, NULL);
+	for (int n = 0; n < 150; n++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			char *at = mmap(NULL, 2 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			pid_t grandchild;
+
+			memset(at, 1, 2 * PAGE);
+			grandchild = fork();
+			if (grandchild == 0) {
+				memset(at, 2, 2 * PAGE);
+				munmap(at, 2 * PAGE);
+				_exit(0);
+			}
+			free(malloc(300000));
+			_exit(status_of(grandchild));
+		}
+		REQUIRE_EQ(status_of(pid), 0);
+	}
+	hammering = false;
+	for (int i = 0; i < 3; i++)
+		pthread_join(thread[i], NULL);
+}
+
+TEST_TIMEOUT(fork_while_threads_map_leaves_a_child_that_can_map_and_fork, 120)
+{
+	pool_set(PAGE, 6);
+	run_with_us("forks_while_threads_map");
+}
+
+/* A pre-fork server: many children at once, each changes its copy of a part. */
+PROGRAM(serves_with_many_children)
+{
+	char *at = fresh();
+	pid_t pid[50];
+
+	for (int n = 0; n < 50; n++) {
+		pid[n] = fork();
+		REQUIRE_TRUE(pid[n] >= 0);
+		if (pid[n] == 0) {
+			size_t part = (size_t)n % PAGES * PAGE;
+
+			pause_ms(20);
+			memset(at + part, n, 8192);
+			_exit(at[part] == n && at[part + 8191] == n ? 0 : 1);
+		}
+	}
+	fill_pages(at, BYTES, 2);
+	for (int n = 0; n < 50; n++)
+		EXPECT_EQ(status_of(pid[n]), 0);
+	EXPECT_TRUE(holds_pages(at, BYTES, 2));
+}
+
+TEST_TIMEOUT(fork_of_fifty_children_keeps_all_of_them_right, 120)
+{
+	EVERY_POOL("serves_with_many_children");
+}
+
+PROGRAM(shares_on_purpose)
+{
+	char *at = map(BYTES, MAP_SHARED);
+	pid_t pid;
+
+	at[0] = 1;
+	pid = fork();
+	if (pid == 0) {
+		at[0] = 2;
+		at[BYTES - 1] = 3;
+		_exit(0);
+	}
+	EXPECT_EQ(status_of(pid), 0);
+	EXPECT_EQ(at[0], 2);
+	EXPECT_EQ(at[BYTES - 1], 3);
+	EXPECT_EQ(huge_in(at, BYTES), BYTES);
+}
+
+TEST(fork_leaves_shared_memory_shared_and_huge)
+{
+	pool_set(PAGE, PAGES);
+	run_with_us("shares_on_purpose");
+}
+
+PROGRAM(is_refused)
+{
+	char *at = fresh();
+
+	errno = 0;
+	EXPECT_EQ(fork(), -1);
+	EXPECT_EQ(errno, ENOMEM);
+	errno = 0;
+	EXPECT_EQ(by_raw_clone(), -1);
+	EXPECT_EQ(errno, ENOMEM);
+	EXPECT_TRUE(holds_pages(at, BYTES, 1));
+	EXPECT_EQ(system("true"), 0);
+}
+
+PROGRAM(is_not_refused)
+{
+	try_way("fork", fork);
+}
+
+TEST(fork_with_policy_refuse_is_enomem_without_pages_to_spare_alone)
+{
+	pool_set(PAGE, PAGES);
+	run_with_us("is_refused", "HUGETLB_FORK=refuse");
+}
+
+TEST(fork_with_policy_refuse_is_made_with_pages_to_spare)
+{
+	pool_set(PAGE, 2 * PAGES);
+	run_with_us("is_not_refused", "HUGETLB_FORK=refuse");
+}
+
+/* While a child runs, pages it may need are not handed to others; then they are. */
+PROGRAM(promises_pages)
+{
+	char *at = fresh(), *other;
+	int stop[2];
+	pid_t pid;
+
+	REQUIRE_EQ(pipe(stop), 0);
+	pid = fork();
+	if (pid == 0) {
+		char c;
+
+		close(stop[1]);
+		_exit((int)read(stop[0], &c, 1));
+	}
+	close(stop[0]);
+	other = map(BYTES, MAP_PRIVATE);
+	EXPECT_EQ(huge_in(other, BYTES), PAGE);
+	munmap(other, BYTES);
+	close(stop[1]);
+	EXPECT_EQ(status_of(pid), 0);
+	other = map(BYTES, MAP_PRIVATE);
+	EXPECT_EQ(huge_in(other, BYTES), BYTES);
+	EXPECT_TRUE(holds_pages(at, BYTES, 1));
+}
+
+TEST(fork_keeps_the_pages_its_child_may_need_from_others)
+{
+	pool_set(PAGE, 2 * PAGES + 1);
+	run_with_us("promises_pages");
+}
+
+/* As a child killed by SIGKILL can't take anything back itself. */
+PROGRAM(kills_its_child)
+{
+	char *at = fresh(), *other;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	kill(pid, SIGKILL);
+	EXPECT_EQ(status_of(pid), 128 + SIGKILL);
+	other = map(BYTES, MAP_PRIVATE);
+	EXPECT_EQ(huge_in(other, BYTES), BYTES);
+	EXPECT_TRUE(holds_pages(at, BYTES, 1));
+}
+
+TEST(fork_promise_ends_when_the_child_is_killed)
+{
+	pool_set(PAGE, 2 * PAGES + 1);
+	run_with_us("kills_its_child");
+}
+
+PROGRAM(opens_files)
+{
+	char *at = fresh();
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int fd = open("/dev/null", O_RDONLY);
+
+		_exit(fd);
+	}
+	EXPECT_EQ(status_of(pid), 3);
+	EXPECT_TRUE(holds_pages(at, BYTES, 1));
+	EXPECT_EQ(open("/dev/null", O_RDONLY), 3);
+}
+
+/* Programs close 0, 1, 2 and count on what open() gives: ours are far away. */
+TEST(fork_leaves_the_lowest_descriptors_to_the_program)
+{
+	EVERY_POOL("opens_files");
+}
+
+/* Daemons close every descriptor they find. */
+PROGRAM(closes_everything)
+{
+	char *at = fresh();
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		close_range(3, ~0u, 0);
+		for (int n = 0; n < 20; n++)
+			open("/dev/null", O_RDONLY);
+		be_child(at);
+	}
+	close_range(3, ~0u, 0);
+	for (int n = 0; n < 20; n++)
+		open("/dev/null", O_RDONLY);
+	be_parent(at, pid);
+	fill_pages(at, BYTES, 1);
+	pid = fork();
+	if (pid == 0)
+		be_child(at);
+	be_parent(at, pid);
+}
+
+TEST(fork_survives_a_program_that_closes_all_descriptors)
+{
+	EVERY_POOL("closes_everything");
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What becomes of the program's own huge mappings after they were made: moved,
+ * shrunk, protected anew, locked, and shared with a child.
+ */
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/harness/harness.h"
+#include "tests/harness/memory.h"
+#include "tests/harness/pool.h"
+#include "tests/harness/program.h"
+
+#define PAGE (2 * MIB)
+#define RW (PROT_READ | PROT_WRITE)
+#define PRIVATE (MAP_PRIVATE | MAP_ANONYMOUS)
+
+static char *map_huge(size_t bytes, int prot)
+{
+	char *at = mmap(NULL, bytes, prot, PRIVATE | MAP_HUGETLB, -1, 0);
+
+	REQUIRE_TRUE(at != MAP_FAILED);
+	return at;
+}
+
+/* A mapping that was shrunk or moved counts as what it is, and as nothing when it is gone. */
+PROGRAM(moves_and_shrinks)
+{
+	char *at, *place;
+
+	for (int i = 0; i < 3; i++) {
+		at = map_huge(2 * PAGE, RW);
+		EXPECT_EQ(mremap(at, 2 * PAGE, PAGE, 0), at);
+		EXPECT_EQ(munmap(at, PAGE), 0);
+		at = map_huge(PAGE, RW);
+		place = map_huge(PAGE, RW);
+		EXPECT_EQ(mremap(at, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, place), place);
+		EXPECT_EQ(munmap(place, PAGE), 0);
+	}
+	at = mmap(NULL, 2 * PAGE, RW, PRIVATE, -1, 0);
+	EXPECT_EQ(huge_in(at, 2 * PAGE), 2 * PAGE);
+	munmap(at, 2 * PAGE);
+	for (int i = 0; i < 3; i++) {
+		at = map_huge(2 * PAGE, RW);
+		mremap(at, 2 * PAGE, PAGE, 0);
+	}
+	/* Three pages are held: with a limit of five another three are too many. */
+	at = mmap(NULL, 3 * PAGE, RW, PRIVATE, -1, 0);
+	EXPECT_EQ(huge_in(at, 3 * PAGE), 2 * PAGE);
+}
+
+TEST(mremap_of_own_huge_memory_keeps_the_limit_right)
+{
+	pool_set(PAGE, 8);
+	run_with_us("moves_and_shrinks", "HUGETLB_LIMIT=10M");
+}
+
+static void child_and_parent_write(char *at, size_t bytes)
+{
+	int status = -1;
+	pid_t pid;
+
+	fill_pages(at, bytes, 1);
+	pid = fork();
+	if (pid == 0) {
+		bool held = holds_pages(at, bytes, 1);
+
+		fill_pages(at, bytes, 3);
+		_exit(held ? 0 : 1);
+	}
+	fill_pages(at, bytes, 2);
+	EXPECT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
+	EXPECT_TRUE(holds_pages(at, bytes, 2));
+}
+
+/* Memory that was reserved first and opened later, on a pool without a page to spare. */
+PROGRAM(opens_then_forks)
+{
+	char *at = map_huge(2 * PAGE, PROT_NONE);
+
+	EXPECT_EQ(mprotect(at, 2 * PAGE, RW), 0);
+	child_and_parent_write(at, 2 * PAGE);
+}
+
+TEST(own_huge_memory_opened_by_mprotect_survives_a_fork)
+{
+	pool_set(PAGE, 2);
+	run_with_us("opens_then_forks");
+}
+
+TEST(own_huge_memory_opened_by_mprotect_survives_a_fork_that_copies)
+{
+	pool_set(PAGE, 2);
+	run_with_us("opens_then_forks", "HUGETLB_FORK=copy");
+}
+
+TEST(own_huge_memory_opened_by_mprotect_survives_a_fork_that_shares)
+{
+	pool_set(PAGE, 2);
+	run_with_us("opens_then_forks", "HUGETLB_FORK=share");
+}
+
+/* Calls by which the kernel itself writes to pages that a child still shares. */
+PROGRAM(locks_and_populates_after_fork)
+{
+	char *at = mmap(NULL, 4 * PAGE, RW, PRIVATE, -1, 0);
+	int fds[2];
+	pid_t pid;
+	char byte;
+
+	EXPECT_EQ(huge_in(at, 4 * PAGE), 4 * PAGE);
+	fill_pages(at, 4 * PAGE, 1);
+	REQUIRE_EQ(pipe(fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		bool held;
+
+		close(fds[1]);
+		held = read(fds[0], &byte, 1) == 0 && holds_pages(at, 4 * PAGE, 1);
+		_exit(held ? 0 : 1);
+	}
+	close(fds[0]);
+	EXPECT_EQ(mlock(at, PAGE), 0);
+	EXPECT_EQ(madvise(at + PAGE, PAGE, 23 /* MADV_POPULATE_WRITE */), 0);
+	EXPECT_EQ(mlock2(at + 2 * PAGE, PAGE, 0), 0);
+	EXPECT_TRUE(holds_pages(at, 4 * PAGE, 1));
+	fill_pages(at, 4 * PAGE, 2);
+	close(fds[1]);
+
+	int status = -1;
+
+	EXPECT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
+}
+
+TEST_TIMEOUT(kernels_own_writes_after_a_fork_do_not_hang, 20)
+{
+	pool_set(PAGE, 4);
+	run_with_us("locks_and_populates_after_fork");
+}

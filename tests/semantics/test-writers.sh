@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# timeout: 600
+#
+# Nobody who writes into a huge page notices that it is split, or made whole again:
+# no write lost or torn, no EFAULT, no short count, no signal.
+. "$(dirname "$0")/../harness/functions.sh"
+
+prog=$BUILD/tests/semantics/prog-writers
+
+# writers SPLITS [WRITER...]
+writers() {
+	requires_file "$prog" "$BUILD/libhresv.so"
+	HUGETLB_VERBOSE=2 preload "$prog" "$@" >said 2>err || fail "$(cat said err)"
+	cat said err
+}
+
+# count WORD: the pages that were WORD (demoted, promoted), from the table at the end
+count() { sed -n "s/.*\b$1 \([0-9]*\) page.*/\1/p" err | tail -n 1; }
+
+expect_at_least() { [ "${2:-0}" -ge "$1" ] || fail "expected $1 pages $3, got ${2:-none}"; }
+
+test_stores_survive_thousands_of_demotions() {
+	pool_set 12
+	writers 4000 store
+	expect_at_least 2000 "$(count demoted)" demoted
+}
+
+test_reads_into_a_page_survive_thousands_of_demotions() {
+	pool_set 12
+	writers 2000 pipe file
+	expect_at_least 1000 "$(count demoted)" demoted
+}
+
+test_io_uring_survives_demotions() {
+	pool_set 12
+	writers 2000 ring
+	expect_at_least 1000 "$(count demoted)" demoted
+}
+
+test_process_vm_writev_survives_demotions() {
+	pool_set 12
+	writers 2000 vm
+	expect_at_least 1000 "$(count demoted)" demoted
+}
+
+test_all_writers_at_once_survive_demotions() {
+	pool_set 12
+	writers 1000 store pipe file ring vm
+	expect_at_least 500 "$(count demoted)" demoted
+}
+
+# The pool comes and goes, so that memory starts small and becomes huge under them.
+change_pool() {
+	local file
+	file=$(pool_file "$(default_page_bytes)" nr_hugepages)
+	while :; do
+		echo 0 >"$file"
+		sleep 0.03
+		echo 16 >"$file"
+		sleep 0.3
+	done
+}
+
+test_writers_survive_promotion_and_demotion_in_turn() {
+	pool_set 16
+	change_pool &
+	writers 2000 store pipe ring
+	expect_at_least 5 "$(count promoted)" promoted
+	expect_at_least 100 "$(count demoted)" demoted
+}
+
+run_tests "$@"

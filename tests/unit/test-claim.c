@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* Claims: who has a word keeps it until he drops it, whatever it says meanwhile. */
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "core/act/move.h"
+#include "core/act/pagemap.h"
+#include "core/base/align.h"
+#include "core/base/sys.h"
+#include "tests/harness/harness.h"
+
+#define SMALL_PAGE 4096
+#define AT ((uintptr_t)5 << 32)
+
+static page_word word_of(enum page_kind kind)
+{
+	return word_make(kind, PROT_READ | PROT_WRITE, kind == PAGE_PRIVATE ? GRANULE : SMALL_PAGE, 0);
+}
+
+TEST(pagemap_set_keeps_the_claim)
+{
+	struct claim c;
+
+	REQUIRE_EQ(pagemap_prepare(AT, AT + 3 * GRANULE), 0);
+	pagemap_set(AT, AT + 3 * GRANULE, word_of(PAGE_PRIVATE));
+	c = pagemap_claim(AT, AT + 3 * GRANULE);
+	pagemap_set(AT, AT + GRANULE, word_of(PAGE_SMALL));
+	pagemap_set(AT + GRANULE, AT + 2 * GRANULE, 0);
+	EXPECT_EQ(pagemap_get(AT), word_of(PAGE_SMALL) | WORD_CLAIMED);
+	EXPECT_EQ(pagemap_get(AT + GRANULE), WORD_CLAIMED);
+	EXPECT_FALSE(pagemap_any(AT + GRANULE, AT + 2 * GRANULE));
+	pagemap_unclaim(&c);
+	EXPECT_EQ(pagemap_get(AT), word_of(PAGE_SMALL));
+	EXPECT_EQ(pagemap_get(AT + GRANULE), 0);
+	EXPECT_EQ(pagemap_get(AT + 2 * GRANULE), word_of(PAGE_PRIVATE));
+}
+
+static struct {
+	int wakes;
+	enum page_kind first;
+} seen;
+
+static long see_wakes(long nr, const long args[6], bool *ret_handled)
+{
+	(void)ret_handled;
+	if (nr == SYS_futex && (args[1] & FUTEX_CMD_MASK) == FUTEX_WAKE && seen.wakes++ == 0)
+		seen.first = word_kind(*(const page_word *)args[0]);
+	return 0;
+}
+
+/* Somebody waits for the claim, to promote what he takes for small memory at its place. */
+TEST(move_tells_who_waits_that_the_memory_goes)
+{
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	char *room = mmap(NULL, 5 * GRANULE, PROT_READ | PROT_WRITE, flags, -1, 0);
+	uintptr_t at = align_up((uintptr_t)room, GRANULE), to = at + 2 * GRANULE;
+
+	REQUIRE_TRUE(room != MAP_FAILED);
+	REQUIRE_EQ(pagemap_prepare(at, at + 4 * GRANULE), 0);
+	pagemap_set(at, at + GRANULE, word_of(PAGE_SMALL) | WORD_WAITED);
+	sys_set_hook(see_wakes);
+	EXPECT_EQ(move_range(at, GRANULE, to, true, NULL), 0);
+	sys_set_hook(NULL);
+	EXPECT_EQ(seen.wakes, 1);
+	EXPECT_NE(seen.first, PAGE_SMALL);
+	EXPECT_EQ(word_kind(pagemap_get(at)), PAGE_FOREIGN);
+	EXPECT_EQ(word_kind(pagemap_get(to)), PAGE_SPLIT);
+}
