@@ -117,6 +117,8 @@ TEST(mremap_where_huge_pages_do_not_move_keeps_the_content)
 					  grow && !shift ? MREMAP_MAYMOVE : MREMAP_MAYMOVE | MREMAP_FIXED,
 					  (((uintptr_t)room + PAGE - 1) & ~(PAGE - 1)) + (size_t)shift);
 			old_kernel(0);
+			if (sys_failed(got))
+				fprintf(stderr, "# shift %d, grow %d: %ld\n", shift, grow, got);
 			EXPECT_TRUE(!sys_failed(got));
 			now = sys_failed(got) ? at : (char *)got;
 			EXPECT_TRUE(holds_pages(now, BYTES, 6));
