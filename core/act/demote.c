@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 
 #include "core/act/backing.h"
+#include "core/act/dead.h"
 #include "core/act/inflight.h"
 #include "core/act/place.h"
 #include "core/act/promote.h"
@@ -184,6 +185,7 @@ static int replace(uintptr_t at, page_word word, size_t from, size_t keep, bool 
 	if (word_is_huge_ours(word) || (word & WORD_HELD))
 		stats_release(bytes);
 	stats_demoted(1);
+	dead_unmap(at);
 	return 0;
 }
 
