@@ -160,7 +160,7 @@ static enum seen look_at(uint64_t thread)
 	struct blob text = { 0 };
 	struct span rest, word;
 	enum seen seen = SEEN_ELSEWHERE;
-	uint64_t call, fd;
+	uint64_t call = 0, fd;
 	int err = read_of_thread(thread, "/syscall", &text);
 
 	if (err)
