@@ -11,15 +11,11 @@
  * engine then takes plain memory, extents.c) and none is given back.
  */
 #include <string.h>
-#include <sys/mman.h>
 
 #include "allocator/unit.h"
 #include "allocator/unit_record.h"
-#include "core/act/pagemap.h"
 #include "core/base/align.h"
 #include "core/base/mem.h"
-#include "core/base/sys.h"
-#include "core/heap.h"
 
 /* Looked for once a second; what has been left for so long goes. */
 #define RECLAIM_AFTER_SECONDS 5
@@ -27,11 +23,6 @@
 static uint32_t reclaimed_at;
 
 static __thread size_t hollow_behind __attribute__((tls_model("initial-exec")));
-
-static uint32_t now_seconds(void)
-{
-	return (uint32_t)(sys_now_ns() / 1000000000u);
-}
 
 /* The part of [lo, hi) that lies in the unit at @u. */
 struct piece {
@@ -73,17 +64,11 @@ static uint64_t word_mask(struct bits b, size_t word)
 	return low & high;
 }
 
-/* Parts are base pages, so that each belongs to one piece: not in units of 1 GiB. */
-static bool parts_are_exact(void)
-{
-	return unit_bytes() / UNIT_PARTS <= mem_page_bytes();
-}
-
 static void mark_used(const struct piece *p, bool used)
 {
 	struct bits b = bits_of(p);
 
-	if (!parts_are_exact())
+	if (!unit_parts_are_exact())
 		return;
 	for (size_t w = b.from / 64; w <= (b.to - 1) / 64; w++) {
 		if (used)
@@ -315,7 +300,7 @@ void unit_improve(uintptr_t lo, uintptr_t hi)
 
 void unit_decommit(uintptr_t lo, uintptr_t hi)
 {
-	uint32_t now = now_seconds(), last = __atomic_load_n(&reclaimed_at, __ATOMIC_RELAXED);
+	uint32_t now = unit_now_seconds(), last = __atomic_load_n(&reclaimed_at, __ATOMIC_RELAXED);
 
 	for (uintptr_t u = align_down(lo, unit_bytes()); u < hi; u += unit_bytes()) {
 		struct piece p = piece_in(u, lo, hi);
@@ -327,117 +312,4 @@ void unit_decommit(uintptr_t lo, uintptr_t hi)
 	if (now - last >= 1 && __atomic_compare_exchange_n(&reclaimed_at, &last, now, false,
 							   __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		unit_reclaim(RECLAIM_AFTER_SECONDS);
-}
-
-/* Giving back ---------------------------------------------------------------------- */
-
-static bool has_left(const struct unit *unit, uint32_t now, unsigned seconds)
-{
-	enum unit_state state = (enum unit_state)__atomic_load_n(&unit->state, __ATOMIC_RELAXED);
-
-	return (state == UNIT_HUGE || state == UNIT_SMALL) &&
-	       now - __atomic_load_n(&unit->left_at, __ATOMIC_RELAXED) >= seconds;
-}
-
-/* Locks and closes a unit that nobody uses; false: not to be had. */
-static bool close_idle(struct unit *unit, uint32_t now, unsigned seconds)
-{
-	uint32_t none = 0;
-
-	if (!has_left(unit, now, seconds) ||
-	    __atomic_load_n(&unit->count, __ATOMIC_RELAXED) != 0 || !lock_try(&unit->lock))
-		return false;
-	if (__atomic_compare_exchange_n(&unit->count, &none, COUNT_CLOSED, false, __ATOMIC_ACQ_REL,
-					__ATOMIC_RELAXED))
-		return true;
-	lock_drop(&unit->lock);
-	return false;
-}
-
-static void reopen(uintptr_t lo, uintptr_t hi)
-{
-	for (uintptr_t u = lo; u < hi; u += unit_bytes()) {
-		struct unit *unit = unit_at(u);
-
-		/* What could not be given back is there for the next. */
-		if (unit->state == UNIT_SMALL || unit->state == UNIT_HUGE)
-			__atomic_store_n(&unit->count, 0, __ATOMIC_RELEASE);
-		lock_drop(&unit->lock);
-	}
-}
-
-/* Small pages of parts that nobody uses, in a unit that others do. */
-static void drop_unused(uintptr_t u, struct unit *unit)
-{
-	const size_t part = unit_bytes() / UNIT_PARTS;
-	struct claim c;
-	bool any = false;
-
-	if (unit->state != UNIT_SMALL || !parts_are_exact())
-		return;
-	for (size_t w = 0; w < UNIT_PARTS / 64; w++)
-		any = any || (unit->written[w] & ~unit->used[w]);
-	if (!any || !lock_try(&unit->lock))
-		return;
-	__atomic_fetch_or(&unit->count, COUNT_CLOSED, __ATOMIC_ACQ_REL);
-	c = pagemap_claim(u, u + unit_bytes());
-	for (size_t n = 0, to; n < UNIT_PARTS && !heap_is_huge(u); n = to) {
-		for (to = n; to < UNIT_PARTS; to++) {
-			uint64_t bit = (uint64_t)1 << to % 64;
-
-			if (!(unit->written[to / 64] & bit) ||
-			    (__atomic_load_n(&unit->used[to / 64], __ATOMIC_ACQUIRE) & bit))
-				break;
-		}
-		if (to == n) {
-			to++;
-			continue;
-		}
-		if (sys_madvise(u + n * part, (to - n) * part, MADV_DONTNEED) != 0)
-			continue;
-		for (size_t i = n; i < to; i++)
-			__atomic_fetch_and(&unit->written[i / 64], ~((uint64_t)1 << i % 64),
-					   __ATOMIC_RELAXED);
-	}
-	pagemap_unclaim(&c);
-	__atomic_fetch_and(&unit->count, ~COUNT_CLOSED, __ATOMIC_RELEASE);
-	lock_drop(&unit->lock);
-}
-
-static void reclaim_span(const struct unit_span *span, uint32_t now, unsigned seconds)
-{
-	uintptr_t from = span->lo, to;
-
-	while (from < span->hi) {
-		for (to = from; to < span->hi && close_idle(unit_at(to), now, seconds);)
-			to += unit_bytes();
-		if (to == from) {
-			if (has_left(unit_at(from), now, seconds))
-				drop_unused(from, unit_at(from));
-			from += unit_bytes();
-			continue;
-		}
-		unit_give_back(from, to);
-		reopen(from, to);
-		from = to;
-	}
-}
-
-/* As a guest, or called by one: units are only closed with their locks at hand. */
-static void reclaim(unsigned seconds)
-{
-	uint32_t now = now_seconds();
-
-	for (const struct unit_span *span = unit_spans(); span; span = span->next)
-		reclaim_span(span, now, seconds);
-}
-
-void unit_reclaim(unsigned seconds)
-{
-	struct quiet q;
-
-	if (!gate_try_enter(&q))
-		return;
-	reclaim(seconds);
-	gate_leave(&q);
 }

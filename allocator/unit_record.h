@@ -17,6 +17,8 @@
 #include <stdint.h>
 
 #include "core/base/lock.h"
+#include "core/base/mem.h"
+#include "core/base/sys.h"
 
 #define UNIT_PARTS 512
 
@@ -53,6 +55,17 @@ const struct unit_span *unit_spans(void);
 /* The record of the unit that holds @at; NULL outside of the heap's leaves. */
 struct unit *unit_at(uintptr_t at);
 size_t unit_bytes(void);
+
+/* Parts are base pages, so that each belongs to one piece: not in units of 1 GiB. */
+static inline bool unit_parts_are_exact(void)
+{
+	return unit_bytes() / UNIT_PARTS <= mem_page_bytes();
+}
+
+static inline uint32_t unit_now_seconds(void)
+{
+	return (uint32_t)(sys_now_ns() / 1000000000u);
+}
 
 void unit_count_in_use(size_t bytes, bool more);
 
