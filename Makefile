@@ -82,6 +82,7 @@ PRELOAD_OBJ   := $(call objects,$(PRELOAD_SRC))
 API_OBJ       := $(call objects,$(call sources,api/*.c))
 ifeq ($(WITH_MALLOC),yes)
 ALLOCATOR_OBJ := $(call objects,$(call sources,allocator/*.c))
+ALONE_OBJ     := $(call objects,$(call sources,allocator/alone/*.c))
 endif
 ifeq ($(WITH_TOOLS),yes)
 TOOLS_OBJ     := $(call objects,$(call sources,tools/*.c))
@@ -89,7 +90,7 @@ endif
 ifeq ($(WITH_COMPAT),yes)
 COMPAT_OBJ    := $(call objects,$(call sources,compat/*.c))
 endif
-PRODUCT_OBJ   := $(CORE_OBJ) $(PRELOAD_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) $(TOOLS_OBJ) $(COMPAT_OBJ)
+PRODUCT_OBJ   := $(CORE_OBJ) $(PRELOAD_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) $(ALONE_OBJ) $(TOOLS_OBJ) $(COMPAT_OBJ)
 
 ## Products --------------------------------------------------------------------------
 
@@ -131,13 +132,13 @@ $(BUILD)/libhresv.so: $(CORE_OBJ) $(PRELOAD_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) \
 $(BUILD)/libhresv.so:
 	$(call link_shared,libhresv.so.0,preload/libhresv.map,-Wl$(comma)-z$(comma)initfirst $(filter %.o,$^) $(if $(ALLOCATOR_OBJ),$(JEMALLOC)))
 
-$(BUILD)/libhresv-malloc.so: $(CORE_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) \
+$(BUILD)/libhresv-malloc.so: $(CORE_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) $(ALONE_OBJ) \
 		$(srcdir)/allocator/libhresv-malloc.map
 	$(call link_shared,libhresv-malloc.so.0,allocator/libhresv-malloc.map,$(filter %.o,$^) $(JEMALLOC))
 
 # One relocatable object, so that nothing of it can be left out of a static link
 # and nothing but the public names can clash.
-$(BUILD)/libhresv-malloc.a: $(CORE_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) \
+$(BUILD)/libhresv-malloc.a: $(CORE_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) $(ALONE_OBJ) \
 		$(srcdir)/allocator/libhresv-malloc.map
 	$(call say,AR,$@) $(CC) -r -nostdlib -o $(BUILD)/obj/libhresv-malloc.o \
 		$(filter %.o,$^) $(filter %.a,$(JEMALLOC)) && \

@@ -268,3 +268,11 @@ extent_hooks_t extents_hooks = {
 	.split = extent_split,
 	.merge = extent_merge,
 };
+
+/* include/hresv_jemalloc.h, for the program's own jemalloc. */
+extent_hooks_t *hresv_jemalloc_hooks(void);
+
+__attribute__((visibility("default"))) extent_hooks_t *hresv_jemalloc_hooks(void)
+{
+	return &extents_hooks;
+}

@@ -18,20 +18,6 @@
 
 #define LG_ALIGN_MASK 0x3f
 
-/* As <jemalloc/jemalloc.h> has them for programs. */
-void *mallocx(size_t bytes, int flags);
-void *rallocx(void *at, size_t bytes, int flags);
-size_t xallocx(void *at, size_t bytes, size_t extra, int flags);
-size_t sallocx(const void *at, int flags);
-void dallocx(void *at, int flags);
-void sdallocx(void *at, size_t bytes, int flags);
-size_t nallocx(size_t bytes, int flags);
-int mallctl(const char *name, void *old, size_t *old_bytes, void *new, size_t new_bytes);
-int mallctlnametomib(const char *name, size_t *mib, size_t *mib_n);
-int mallctlbymib(const size_t *mib, size_t mib_n, void *old, size_t *old_bytes, void *new,
-		 size_t new_bytes);
-void malloc_stats_print(void (*write)(void *, const char *), void *arg, const char *options);
-
 static size_t align_of(int flags)
 {
 	return (size_t)1 << (flags & LG_ALIGN_MASK);

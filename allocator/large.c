@@ -77,17 +77,19 @@ void *large_realloc(void *at, size_t bytes)
 {
 	const size_t had = je_sallocx(at, 0);
 	const int saved = errno;
+	size_t now;
 	void *to;
 
 	if (bytes <= had)
 		return je_realloc(at, bytes);
 	unit_hollow_behind(bytes);
-	if (je_xallocx(at, bytes, 0, 0) >= bytes) {
-		unit_hollow_behind(0);
-		unit_improve((uintptr_t)at + had, (uintptr_t)at + bytes);
+	now = je_xallocx(at, bytes, 0, 0);
+	unit_hollow_behind(0);
+	if (now >= bytes) {
+		/* All the engine gives: it will be used without our being asked. */
+		unit_improve((uintptr_t)at + had, (uintptr_t)at + now);
 		return at;
 	}
-	unit_hollow_behind(0);
 	/* The first step to a large size is no sign yet of growing. */
 	to = had < LARGE_BYTES / 2 ? large_malloc(bytes) : make_room(bytes);
 	if (!to) {

@@ -77,7 +77,7 @@ SLOW static void free_slow(void *at)
 {
 	if (!at || early_owns(at))
 		return;
-	if (mode_now() == MODE_NEXT)
+	if (mode_settled() == MODE_NEXT)
 		next()->free(at);
 	else
 		je_free(at);
@@ -123,7 +123,6 @@ HRESV_EXPORT void *realloc(void *at, size_t bytes)
 	return realloc_slow(at, bytes);
 }
 
-/* Through the public name: whoever replaced realloc meanwhile gets this one too. */
 HRESV_EXPORT void *reallocarray(void *at, size_t n, size_t each)
 {
 	size_t bytes;
@@ -143,7 +142,9 @@ HRESV_EXPORT size_t malloc_usable_size(void *at)
 		return 0;
 	if (early_owns(at))
 		return early_size(at);
-	return mode_now() == MODE_NEXT ? next()->malloc_usable_size(at) : je_malloc_usable_size(at);
+	if (mode_settled() == MODE_NEXT)
+		return next()->malloc_usable_size(at);
+	return je_malloc_usable_size(at);
 }
 
 /* C23: the size is the caller's word for what was asked. It saves a look-up. */

@@ -12,11 +12,8 @@
 
 #include <errno.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "allocator/arena.h"
-#include "allocator/family.h"
 #include "allocator/next.h"
 #include "core/base/out.h"
 #include "core/base/sys.h"
@@ -36,14 +33,6 @@ enum mode mode_now(void)
 	return (enum mode)__atomic_load_n(&state.mode, __ATOMIC_ACQUIRE);
 }
 
-/* Names resolve to whoever comes first: is that us? */
-static bool another_malloc_is_in_front(void)
-{
-	void *(*volatile first)(size_t) = malloc;
-
-	return first != family_malloc;
-}
-
 static enum mode decide(void)
 {
 	const struct conf *conf = conf_get();
@@ -52,17 +41,25 @@ static enum mode decide(void)
 		return MODE_EARLY;
 	if (!conf->active || !conf->morecore.on)
 		return MODE_NEXT;
-	if (another_malloc_is_in_front()) {
-		if (conf->verbose >= 2)
-			out_say("the program has a malloc of its own: ours stands aside", "", "",
-				"", "", "");
-		return MODE_NEXT;
-	}
 	return MODE_OURS;
+}
+
+static bool stands_aside(void)
+{
+	const struct conf *conf = conf_get();
+
+	if (!next_is_in_front())
+		return false;
+	if (conf && conf->verbose >= 2)
+		out_say("the program has a malloc of its own: ours stands aside", "", "", "", "",
+			"");
+	return true;
 }
 
 static void settle(enum mode mode)
 {
+	if (mode == MODE_OURS && stands_aside())
+		mode = MODE_NEXT;
 	if (mode == MODE_NEXT && !next_find())
 		mode = MODE_OURS;
 	if (mode == MODE_OURS && !arena_start())

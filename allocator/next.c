@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* next.c - dlsym(RTLD_NEXT), at one moment and never on another path */
+/* next.c - dlsym(), at one moment and never on another path */
 #include "allocator/next.h"
 
 #include <dlfcn.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "allocator/family.h"
+
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"	/* mallinfo */
 
 /* A static program has no dlsym, and must not be made to link one. */
 #pragma weak dlsym
@@ -14,7 +20,20 @@ const struct next *next(void)
 	return &found;
 }
 
-#define FIND(name) (*(void **)(void *)&found.name = dlsym(RTLD_NEXT, #name))
+/* The first of that name that isn't ours: one in front of us, or the next. */
+static void *find(const char *name, void *ours)
+{
+	void *at = dlsym(RTLD_DEFAULT, name);
+
+	return at == ours ? dlsym(RTLD_NEXT, name) : at;
+}
+
+#define FIND(name) (*(void **)(void *)&found.name = find(#name, (void *)(uintptr_t)name))
+
+bool next_is_in_front(void)
+{
+	return dlsym && dlsym(RTLD_DEFAULT, "malloc") != (void *)(uintptr_t)family_malloc;
+}
 
 bool next_find(void)
 {

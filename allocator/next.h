@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * next.h - the malloc that would have been used without us
+ * next.h - the malloc that is used without us: in front of ours, or the next in line
  */
 #ifndef HRESV_ALLOCATOR_NEXT_H
 #define HRESV_ALLOCATOR_NEXT_H
@@ -48,6 +48,12 @@ struct next {
  * allocate: the caller sees to it that this thread is served by the early heap.
  */
 bool next_find(void);
+
+/*
+ * Another malloc stands in front of ours: the program's own, AddressSanitizer's.
+ * Only what it doesn't define reaches us. Allocates, as next_find() does.
+ */
+bool next_is_in_front(void);
 
 /* After next_find() was true. */
 const struct next *next(void);

@@ -39,6 +39,7 @@
 #include "core/plan.h"
 
 #define SIZES 4
+#define REVIEW_AGAIN_NS 50000000u
 
 enum way {
 	WAY_NOTHING,		/* no private huge page */
@@ -60,6 +61,7 @@ static struct {
 	enum way way;
 	int promise[SIZES];	/* of the fork under way: the child's; 0: none */
 	int held[SIZES];	/* of the fork that made this process */
+	uint64_t reviewed_at;
 	int done[2];		/* WAY_COPY: the pipe the parent waits at */
 } fk;
 
@@ -343,6 +345,31 @@ void fork_child(void)
 	if (fk.way == WAY_COW)
 		cow_begin();
 	quiet_leave(&q);
+}
+
+void fork_review(void)
+{
+	uintptr_t hint = 0;
+	uint64_t now;
+	int fd;
+
+	if (!__atomic_load_n(&fk.held[0], __ATOMIC_RELAXED))
+		return;
+	now = sys_now_ns();
+	if (now - __atomic_load_n(&fk.reviewed_at, __ATOMIC_RELAXED) < REVIEW_AGAIN_NS)
+		return;
+	__atomic_store_n(&fk.reviewed_at, now, __ATOMIC_RELAXED);
+	fd = sharing_open();
+	if (fd < 0)
+		return;
+	if (!sharing_any(fd, &hint))
+		for (size_t i = 0; i < SIZES; i++) {
+			int held = __atomic_exchange_n(&fk.held[i], 0, __ATOMIC_RELAXED);
+
+			if (held)
+				sys_close(held);
+		}
+	sys_close(fd);
 }
 
 bool fork_is_refused(void)

@@ -29,6 +29,12 @@ void fork_prepare(void);
 void fork_parent(void);
 void fork_child(void);
 
+/*
+ * A child whose parent is gone shares nothing any more, and needs no pages held for
+ * it: takes the promise back. By guests of the gate who want pages; costs a load.
+ */
+void fork_review(void);
+
 /* HUGETLB_FORK=refuse: this fork may not be made; the caller says ENOMEM. */
 bool fork_is_refused(void);
 

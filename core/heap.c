@@ -10,6 +10,8 @@
  *    the kernel's limit of 65530 in a heap of 128 GiB.
  * 2. Pages that came but were not proven to the end stay behind as small ones,
  *    so that no touch of them can ever miss.
+ *    Where the kernel has no record left to do so, small pages are mapped afresh from
+ *    then on: space that is only thought to be small must not be touched.
  * 3. A mapping over a mapping that fails may leave a hole: whoever can be told
  *    is told, and nothing is put there a second time without NOREPLACE.
  */
@@ -30,6 +32,11 @@
 #include "core/plan.h"
 
 #define SPACE_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+
+/* Space that is small was left mapped for huge pages, as the kernel had no record: atomic. */
+static struct {
+	bool tainted;
+} heap;
 
 size_t heap_unit_bytes(void)
 {
@@ -108,10 +115,11 @@ static int map_small_over(uintptr_t at, size_t bytes, int prot, int more_flags)
 /* Space again, as it was: the pages that did not come must not be touchable. */
 static void restore(uintptr_t at, size_t bytes, bool was_huge)
 {
-	if (was_huge)
-		sys_mprotect(at, bytes, PROT_NONE);
-	else
-		map_small_over(at, bytes, PROT_NONE, MAP_NORESERVE);
+	if (!was_huge && map_small_over(at, bytes, PROT_NONE, MAP_NORESERVE) == 0)
+		return;
+	sys_mprotect(at, bytes, PROT_NONE);
+	if (!was_huge)
+		__atomic_store_n(&heap.tainted, true, __ATOMIC_RELAXED);
 }
 
 /* Pages of one size from @at on; returns the bytes that came. */
@@ -227,7 +235,7 @@ int heap_back_small(uintptr_t at, size_t bytes, size_t mapped_page, bool advise)
 {
 	int err;
 
-	if (mapped_page)
+	if (mapped_page || __atomic_load_n(&heap.tainted, __ATOMIC_RELAXED))
 		err = map_small_over(at, bytes, PROT_READ | PROT_WRITE, 0);
 	else
 		err = (int)sys_mprotect(at, bytes, PROT_READ | PROT_WRITE);

@@ -95,6 +95,20 @@ static void dress(uintptr_t lo, uintptr_t hi, int prot, page_word word)
 		sys_mlock2(lo, hi - lo, 0);
 }
 
+/* Small pages that we don't follow. */
+static bool grows_by_kernel(page_word last)
+{
+	return !word_is_huge_ours(last) && word_kind(last) != PAGE_SMALL;
+}
+
+static void grown_like(const struct remap *r, uintptr_t end, size_t more, page_word last)
+{
+	if (last & (WORD_NOFORK | WORD_NODUMP | WORD_LOCKED | WORD_PKEY_MASK))
+		dress(end, end + more, r->facts.prot, last);
+	else
+		grown(r, end, end + more);
+}
+
 /*
  * [end, end + more) becomes part of the mapping before it. Where that is small
  * pages that we don't follow, only the kernel knows what they have been advised:
@@ -106,7 +120,7 @@ static long grow_behind(const struct remap *r, uintptr_t end, size_t more)
 	const size_t page = mem_page_bytes();
 	long at;
 
-	if (!word_is_huge_ours(last) && word_kind(last) != PAGE_SMALL) {
+	if (grows_by_kernel(last)) {
 		at = sys_mremap(end - page, page, page + more, 0, 0);
 		return sys_failed(at) ? at : 0;
 	}
@@ -117,10 +131,7 @@ static long grow_behind(const struct remap *r, uintptr_t end, size_t more)
 		sys_munmap((uintptr_t)at, more);
 		return -EEXIST;
 	}
-	if (last & (WORD_NOFORK | WORD_NODUMP | WORD_LOCKED | WORD_PKEY_MASK))
-		dress(end, end + more, r->facts.prot, last);
-	else
-		grown(r, end, end + more);
+	grown_like(r, end, more, last);
 	return 0;
 }
 
@@ -265,6 +276,32 @@ static long view_again(const struct remap *r)
 	return to;
 }
 
+/* What it grows by is there before it moves: behind that nothing may be refused any more. */
+static long map_beforehand(const struct remap *r, uintptr_t to)
+{
+	if (r->new_bytes <= r->bytes)
+		return 0;
+	return sys_failed(map_more(r, to + r->bytes, r->new_bytes - r->bytes, MAP_FIXED)) ?
+	       -ENOMEM : 0;
+}
+
+/*
+ * [end, end + more) was mapped beforehand; now that the old memory lies before it, it
+ * becomes part of that, advice and all. If not, plain memory is better than none.
+ */
+static void join(const struct remap *r, uintptr_t end, size_t more)
+{
+	const page_word last = pagemap_get(end - 1);
+
+	if (!grows_by_kernel(last)) {
+		grown_like(r, end, more, last);
+		return;
+	}
+	sys_munmap(end, more);
+	if (grow_behind(r, end, more) != 0)
+		map_more(r, end, more, MAP_FIXED_NOREPLACE);
+}
+
 static long move_to_new_place(const struct remap *r)
 {
 	const bool keep = r->flags & MREMAP_DONTUNMAP;
@@ -281,19 +318,16 @@ static long move_to_new_place(const struct remap *r)
 	if (sys_failed(to))
 		return to;
 	alike = alike && place_can_move(GRANULE);
-	err = move_range(r->at, moved, (uintptr_t)to, alike, keep ? &r->facts : NULL);
+	err = map_beforehand(r, (uintptr_t)to);
+	if (!err)
+		err = move_range(r->at, moved, (uintptr_t)to, alike, keep ? &r->facts : NULL);
 	if (err) {
 		if (!(r->flags & MREMAP_FIXED))
 			sys_munmap((uintptr_t)to, r->new_bytes);
 		return err;
 	}
-	if (r->new_bytes > r->bytes) {
-		uintptr_t end = (uintptr_t)to + r->bytes;
-
-		sys_munmap(end, r->new_bytes - r->bytes);
-		if (grow_behind(r, end, r->new_bytes - r->bytes) != 0)
-			return -ENOMEM;
-	}
+	if (r->new_bytes > r->bytes)
+		join(r, (uintptr_t)to + r->bytes, r->new_bytes - r->bytes);
 	return to;
 }
 

@@ -21,6 +21,7 @@
 #include "core/decide/eligible.h"
 #include "core/commit.h"
 #include "core/facts/conf.h"
+#include "core/fork.h"
 #include "core/guard.h"
 #include "core/plan.h"
 
@@ -203,8 +204,10 @@ static long reroute(const struct request *rq, const struct conf *conf)
 	struct plan plan;
 	struct placed p;
 	enum reason why;
-	int err = build(rq, conf, &plan, &p);
+	int err;
 
+	fork_review();
+	err = build(rq, conf, &plan, &p);
 	if (err == 0 && publish(rq, &p) != 0) {
 		unbuild(&p);
 		err = -ENOMEM;

@@ -334,14 +334,18 @@ long segment_attach(int id, uintptr_t at, int flags)
 	const struct conf *conf = conf_get();
 	struct shmid_ds ds = { .shm_segsz = 0 };
 	struct quiet q;
-	long got;
+	long err, got;
 
 	if (!conf || !conf->active)
 		return sys_shmat(id, at, flags);
 	gate_enter(&q);
-	if (sys_shmctl(id, IPC_STAT, &ds) != 0)
+	err = sys_shmctl(id, IPC_STAT, &ds);
+	if (err)
 		ds.shm_segsz = 0;
-	if (replaces(at, flags, ds.shm_segsz))
+	/* Who may attach may ask; if not, how much it would replace isn't known. */
+	if (err && at && (flags & SHM_REMAP))
+		got = err;
+	else if (replaces(at, flags, ds.shm_segsz))
 		got = attach_over(id, at, flags, ds.shm_segsz);
 	else
 		got = sys_shmat(id, at, flags);

@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <string.h>
 
-extern ElfW(Dyn) _DYNAMIC[] __attribute__((visibility("hidden")));
+extern int __fork(void);	/* libc's, under a name that nobody interposes */
 
 struct tables {
 	const uint32_t *hash;
@@ -76,18 +76,28 @@ static const ElfW(Sym) *look_up(const struct tables *t, const char *name)
 	}
 }
 
+/* The library that starts last before @at. */
+static const struct link_map *map_of(uintptr_t at)
+{
+	const struct link_map *found = NULL;
+
+	for (const struct link_map *map = _r_debug.r_map; map; map = map->l_next)
+		if (map->l_addr <= at && (!found || map->l_addr > found->l_addr))
+			found = map;
+	return found;
+}
+
 void *real_in_libc(const char *name)
 {
-	const struct link_map *map = _r_debug.r_map;
+	static const struct link_map *libc;
+	const ElfW(Sym) *s;
+	struct tables t;
 
-	while (map && map->l_ld != _DYNAMIC)
-		map = map->l_next;
-	for (map = map ? map->l_next : NULL; map; map = map->l_next) {
-		struct tables t = tables_of(map);
-		const ElfW(Sym) *s = t.hash && t.symbols && t.names ? look_up(&t, name) : NULL;
-
-		if (s)
-			return (void *)(map->l_addr + s->st_value);
-	}
-	return NULL;
+	if (!libc)
+		libc = map_of((uintptr_t)__fork);
+	if (!libc)
+		return NULL;
+	t = tables_of(libc);
+	s = t.hash && t.symbols && t.names ? look_up(&t, name) : NULL;
+	return s ? (void *)(libc->l_addr + s->st_value) : NULL;
 }

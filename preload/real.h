@@ -4,7 +4,7 @@
 #define HRESV_PRELOAD_REAL_H
 
 /*
- * The first definition of @name in a library loaded after us, or NULL. Takes no
+ * libc's own definition of @name, or NULL. Takes no
  * lock and allocates nothing; for constructors, while no library is unloaded.
  */
 void *real_in_libc(const char *name);

@@ -13,6 +13,7 @@
 #include "core/fork.h"
 #include "core/plan.h"
 #include "preload/fork.h"
+#include "preload/read.h"
 
 __attribute__((constructor(101))) static void start(int argc, char **argv, char **environment)
 {
@@ -22,6 +23,7 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 	(void)argv;
 	fork_start();
 	preload_fork_find();
+	preload_read_find();
 	if (conf)
 		out_start(conf->verbose);
 }

@@ -151,34 +151,6 @@ static void read_faults(int fd, int pages_fd)
 			handle(fd, pages_fd, (uintptr_t)messages[i].arg.pagefault.address);
 }
 
-struct sweep {
-	int pages_fd;
-	uintptr_t shared;
-};
-
-static void find_shared(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
-{
-	struct sweep *s = arg;
-
-	if (!word_is_private_huge(word) || (word & WORD_NOFORK))
-		return;
-	for (uintptr_t at = lo; at < hi && !s->shared; at += word_page_bytes(word))
-		if (sharing_of(s->pages_fd, at) == SHARING_SHARED)
-			s->shared = at;
-}
-
-static bool any_shared(int pages_fd)
-{
-	struct sweep s = { .pages_fd = pages_fd };
-
-	if (state.last_shared && word_is_private_huge(pagemap_get(state.last_shared)) &&
-	    sharing_of(pages_fd, state.last_shared) == SHARING_SHARED)
-		return true;
-	pagemap_walk(find_shared, &s);
-	state.last_shared = s.shared;
-	return s.shared != 0;
-}
-
 static void release_run(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
 {
 	if (word_is_private_huge(word))
@@ -190,7 +162,7 @@ static bool end_if_idle(int fd, int pages_fd)
 {
 	if (!lock_try(&state.lock))
 		return false;
-	if (any_shared(pages_fd)) {
+	if (sharing_any(pages_fd, &state.last_shared)) {
 		lock_drop(&state.lock);
 		return false;
 	}

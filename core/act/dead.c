@@ -10,6 +10,7 @@
 #include "core/base/align.h"
 #include "core/base/lock.h"
 #include "core/base/mem.h"
+#include "core/base/sys.h"
 
 struct dead_page {
 	uintptr_t at;
@@ -100,6 +101,50 @@ void dead_forget(uintptr_t lo, uintptr_t hi)
 		if (entry(i)->at >= lo && entry(i)->at < hi)
 			drop(i);
 	lock_drop(&dead.lock);
+}
+
+/* Takes the page off the list; false: it isn't there, or somebody is at the list. */
+static bool take(uintptr_t page, struct dead_page *ret_page)
+{
+	bool found = false;
+
+	if (!__atomic_load_n(&dead.pages.bytes, __ATOMIC_RELAXED) || !lock_try(&dead.lock))
+		return false;
+	for (size_t i = count(); i-- > 0 && !found;) {
+		if (entry(i)->at != page)
+			continue;
+		*ret_page = *entry(i);
+		*entry(i) = *entry(count() - 1);
+		dead.pages.bytes -= sizeof(struct dead_page);
+		found = true;
+	}
+	lock_drop(&dead.lock);
+	return found;
+}
+
+static bool is_dead(const struct dead_page *p, uintptr_t at)
+{
+	size_t n = (at - p->at) / mem_page_bytes();
+
+	return p->bits[n / 64] >> (n % 64) & 1;
+}
+
+void dead_unmap(uintptr_t page)
+{
+	struct dead_page p;
+
+	if (!take(page, &p))
+		return;
+	for (uintptr_t at = p.at, end; at < p.at + p.bytes; at = end) {
+		const bool gone = is_dead(&p, at);
+
+		end = at + mem_page_bytes();
+		while (end < p.at + p.bytes && is_dead(&p, end) == gone)
+			end += mem_page_bytes();
+		if (gone)
+			sys_munmap(at, end - at);
+	}
+	mem_pages_free(p.bits, bits_bytes(p.bytes));
 }
 
 void dead_freeze(void)

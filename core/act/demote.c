@@ -20,6 +20,8 @@
 #include <sys/syscall.h>
 
 #include "core/act/backing.h"
+#include "core/act/dead.h"
+#include "core/act/inflight.h"
 #include "core/act/place.h"
 #include "core/act/promote.h"
 #include "core/act/stats.h"
@@ -151,7 +153,9 @@ static int swap(uintptr_t at, page_word word, uintptr_t small, size_t from, size
 		err = writers_hold(at, bytes, prot, &w);
 	if (err)
 		return (int)err;
-	err = copy(small + from, at + from, keep, prot);
+	err = inflight_settle();
+	if (!err)
+		err = copy(small + from, at + from, keep, prot);
 	if (!err)
 		err = dress(small, bytes, word);
 	if (!err)
@@ -181,6 +185,7 @@ static int replace(uintptr_t at, page_word word, size_t from, size_t keep, bool 
 	if (word_is_huge_ours(word) || (word & WORD_HELD))
 		stats_release(bytes);
 	stats_demoted(1);
+	dead_unmap(at);
 	return 0;
 }
 
@@ -203,7 +208,7 @@ int demote_page(uintptr_t at, page_word word, uintptr_t keep_lo, uintptr_t keep_
 int demote_shared_page(uintptr_t at, page_word word, enum reason why, bool alone)
 {
 	const size_t bytes = word_page_bytes(word);
-	int err = replace(at, word, 0, mem_is_present(at) ? bytes : 0, alone);
+	int err = replace(at, word, 0, mem_may_be_present(at) ? bytes : 0, alone);
 
 	if (err)
 		return err;

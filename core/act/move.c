@@ -3,8 +3,9 @@
  * move.c - run by run, each by one mremap
  *
  * Pitfall: before 6.17 the kernel moves one mapping a call. A foreign run may
- * be several (what mprotect or demotion split), so its mappings are moved one
- * by one: a call that spans two is EFAULT, and is tried in halves.
+ * be several (what mprotect or demotion split), and so may a huge one, as huge
+ * mappings never merge again: they are moved one by one. A call that spans two is
+ * EFAULT, and is tried in halves.
  */
 #include "core/act/move.h"
 
@@ -18,18 +19,23 @@
 #include "core/base/mem.h"
 #include "core/base/sys.h"
 
-static long shift(uintptr_t from, size_t bytes, uintptr_t to)
+/* All of it or nothing. @unit: the kernel rounds what it moves of huge pages to their size. */
+static long shift(uintptr_t from, size_t bytes, uintptr_t to, size_t unit)
 {
-	const size_t page = mem_page_bytes();
 	long got = sys_mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to);
-	size_t half = align_down(bytes / 2, page);
+	size_t half = align_down(bytes / 2, unit);
 
 	if (!sys_failed(got))
 		return 0;
 	if (got != -EFAULT || half == 0)
 		return got;
-	got = shift(from, half, to);
-	return got ? got : shift(from + half, bytes - half, to + half);
+	got = shift(from, half, to, unit);
+	if (got)
+		return got;
+	got = shift(from + half, bytes - half, to + half, unit);
+	if (got)
+		shift(to, half, from, unit);
+	return got;
 }
 
 /*
@@ -60,7 +66,7 @@ static long shift_run(uintptr_t lo, uintptr_t hi, uintptr_t to, page_word word)
 		return err;
 	if (huge)
 		pagemap_set(lo, hi, 0);
-	err = shift(lo, hi - lo, to);
+	err = shift(lo, hi - lo, to, huge ? word_page_bytes(word) : mem_page_bytes());
 	if (huge) {
 		pagemap_set(err ? lo : to, (err ? lo : to) + (hi - lo), word);
 		if (!err)

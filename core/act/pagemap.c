@@ -23,6 +23,11 @@
 
 page_word *pagemap_top[PAGEMAP_TOP_WORDS] __attribute__((visibility("hidden")));
 
+/* Where leaves are; never shrinks. */
+static struct {
+	uintptr_t lo, hi;
+} leaves = { .lo = UINTPTR_MAX };
+
 static page_word **top_slot(uintptr_t at)
 {
 	return &pagemap_top[at >> GRANULE_SHIFT >> PAGEMAP_LEAF_BITS];
@@ -74,6 +79,21 @@ uintptr_t pagemap_run(uintptr_t lo, uintptr_t hi, page_word *ret_word)
 	return at < hi ? at : hi;
 }
 
+/* So that a walk, of which fork makes one, costs nothing where nothing is. */
+static void note_leaf(uintptr_t at)
+{
+	uintptr_t lo = __atomic_load_n(&leaves.lo, __ATOMIC_RELAXED);
+	uintptr_t hi = __atomic_load_n(&leaves.hi, __ATOMIC_RELAXED);
+
+	while (at < lo && !__atomic_compare_exchange_n(&leaves.lo, &lo, at, true, __ATOMIC_RELEASE,
+						       __ATOMIC_RELAXED))
+		;
+	while (at + LEAF_SPAN > hi &&
+	       !__atomic_compare_exchange_n(&leaves.hi, &hi, at + LEAF_SPAN, true,
+					    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+}
+
 int pagemap_prepare(uintptr_t lo, uintptr_t hi)
 {
 	if (hi > bounded(hi))
@@ -83,6 +103,7 @@ int pagemap_prepare(uintptr_t lo, uintptr_t hi)
 
 		if (__atomic_load_n(slot, __ATOMIC_ACQUIRE))
 			continue;
+		note_leaf(at);
 		self_mark();	/* from the first page of ours on, a copy of us is told */
 		leaf = mem_pages(PAGEMAP_LEAF_WORDS * sizeof(*leaf));
 		if (!leaf)
@@ -211,10 +232,10 @@ void pagemap_drop_stale(uintptr_t lo, uintptr_t hi)
 
 void pagemap_walk(void (*each)(uintptr_t lo, uintptr_t hi, page_word word, void *arg), void *arg)
 {
-	const uintptr_t end = (uintptr_t)1 << PAGEMAP_ADDRESS_BITS;
+	const uintptr_t end = __atomic_load_n(&leaves.hi, __ATOMIC_ACQUIRE);
 	page_word word;
 
-	for (uintptr_t lo = 0, hi; lo < end; lo = hi) {
+	for (uintptr_t lo = __atomic_load_n(&leaves.lo, __ATOMIC_ACQUIRE), hi; lo < end; lo = hi) {
 		hi = pagemap_run(lo, end, &word);
 		if (word & WORD_KIND_MASK)
 			each(lo, hi, word, arg);

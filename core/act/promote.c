@@ -12,6 +12,8 @@
  * 3. A kernel that does not move huge mappings would unmap what lies there and refuse
  *    then (place_can_move).
  * 4. The list holds hints. What they point to is checked by its word, claimed.
+ * 5. A program that maps and unmaps for ever, and never gets a page, must not make
+ *    the list grow for ever: it has an end, and what is gone makes room.
  */
 #include "core/act/promote.h"
 
@@ -19,6 +21,7 @@
 #include <sys/mman.h>
 
 #include "core/act/demote.h"
+#include "core/act/inflight.h"
 #include "core/act/pagemap.h"
 #include "core/act/place.h"
 #include "core/act/stats.h"
@@ -32,6 +35,7 @@
 #define REST_AFTER_SHORTAGE_NS 100000000u
 #define LOOK_AGAIN_NS 1000000000u
 #define ADVICE_POPULATE_READ 22
+#define RANGES_MOST 1024
 
 struct range {
 	uintptr_t lo, hi;
@@ -45,36 +49,56 @@ static struct {
 	uint64_t rest_until;
 } list = { .lock = LOCK_INIT(LOCK_PROMOTE) };
 
-void promote_note(uintptr_t lo, uintptr_t hi)
+/* Some of them are gone by now; if not enough are, the oldest are lost. */
+static void make_room(struct blob *b)
+{
+	struct range *at = (struct range *)b->at;
+	size_t n = b->bytes / sizeof(*at), kept = 0, lost;
+
+	for (size_t i = 0; i < n; i++)
+		if (word_kind(pagemap_get(at[i].lo)) == PAGE_SMALL)
+			at[kept++] = at[i];
+	lost = kept > RANGES_MOST / 2 ? kept - RANGES_MOST / 2 : 0;
+	memmove(at, at + lost, (kept - lost) * sizeof(*at));
+	blob_cut(b, (kept - lost) * sizeof(*at));
+}
+
+/* Under the lock. A hint lost is a page that stays small. */
+static void add(struct blob *b, uintptr_t lo, uintptr_t hi)
 {
 	const struct range r = { lo, hi };
+	struct range *last = (struct range *)(b->at + b->bytes) - 1;
 
+	if (b->bytes && last->lo <= lo && hi <= last->hi)
+		return;		/* mapped again where it was */
+	if (b->bytes && last->hi == lo) {
+		last->hi = hi;
+		return;
+	}
+	if (b->bytes >= RANGES_MOST * sizeof(r))
+		make_room(b);
+	blob_add(b, &r, sizeof(r));
+}
+
+void promote_note(uintptr_t lo, uintptr_t hi)
+{
 	lock_take(&list.lock);
-	blob_add(&list.ranges, &r, sizeof(r));	/* a hint lost is a page that stays small */
+	add(&list.ranges, lo, hi);
 	lock_drop(&list.lock);
 }
 
 void promote_hint(uintptr_t lo, uintptr_t hi)
 {
-	const struct range r = { lo, hi };
-
 	if (!lock_try(&list.lock))
 		return;
-	blob_add(&list.ranges, &r, sizeof(r));
+	add(&list.ranges, lo, hi);
 	lock_drop(&list.lock);
 }
 
 static void note_later(uintptr_t at)
 {
-	const struct range r = { at, at + GRANULE };
-	struct range *last;
-
 	lock_take(&list.lock);
-	last = (struct range *)(list.later.at + list.later.bytes) - 1;
-	if (list.later.bytes && last->hi == at)
-		last->hi += GRANULE;
-	else
-		blob_add(&list.later, &r, sizeof(r));
+	add(&list.later, at, at + GRANULE);
 	lock_drop(&list.lock);
 }
 
@@ -150,6 +174,10 @@ static bool swap(uintptr_t aside, uintptr_t at, int prot)
 	if (sys_madvise(at, GRANULE, ADVICE_POPULATE_READ) != 0 ||
 	    writers_hold(at, GRANULE, prot, &w) != 0)
 		return false;
+	if (inflight_settle() != 0) {
+		writers_give_up(&w);
+		return false;
+	}
 	memcpy((void *)aside, (const void *)at, GRANULE);
 	if (sys_failed(sys_mremap(aside, GRANULE, GRANULE, MREMAP_MAYMOVE | MREMAP_FIXED, at))) {
 		writers_give_up(&w);

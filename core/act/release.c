@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 
 #include "core/act/cow.h"
+#include "core/act/inflight.h"
 #include "core/act/promote.h"
 #include "core/act/stats.h"
 #include "core/act/writers.h"
@@ -99,7 +100,7 @@ static void swap_out_if_empty(uintptr_t at, page_word word)
 	if (!(word_prot(word) & PROT_READ) || word_pkey(word) || !is_all_zero(at, bytes) ||
 	    writers_hold(at, bytes, word_prot(word), &w) != 0)
 		return;
-	if (is_all_zero(at, bytes) && swap_out(at, at + bytes, word) == 0)
+	if (inflight_settle() == 0 && is_all_zero(at, bytes) && swap_out(at, at + bytes, word) == 0)
 		writers_release(&w);
 	else
 		writers_give_up(&w);

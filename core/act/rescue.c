@@ -118,7 +118,7 @@ static enum mended mend(uintptr_t at, page_word word)
 {
 	if (word_is_private_huge(word))
 		return demote_shared_page(at, word, REASON_RESCUE, false) == 0 ? MENDED : NOT_OURS;
-	if (is_only_ours(word) && !mem_is_present(at))
+	if (is_only_ours(word) && !mem_may_be_present(at))
 		return zero_shared(at, word) ? MENDED : NOT_OURS;
 	return NEEDS_ROOM;
 }
@@ -177,6 +177,25 @@ static bool rescue(uintptr_t at)
 	if (outside)
 		gate_leave(&q);
 	return m == MENDED;
+}
+
+bool rescue_touch(uintptr_t at, size_t bytes)
+{
+	const uintptr_t hi = at + bytes;
+	bool any = false;
+
+	if (bytes == 0 || hi < at)
+		return false;
+	for (uintptr_t page = at; page < hi; page = align_down(page, GRANULE) + GRANULE) {
+		page_word word = pagemap_get(page);
+
+		any = writers_wait(page) || any;
+		if (!may_be_mended(word) || !(word_prot(word) & PROT_WRITE))
+			continue;
+		__atomic_fetch_or((volatile char *)page, 0, __ATOMIC_RELAXED);
+		any = true;
+	}
+	return any;
 }
 
 bool rescue_mends(int number, int code, uintptr_t at)

@@ -11,6 +11,7 @@
 #define HRESV_CORE_ACT_RESCUE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -18,6 +19,14 @@
  * handed out that may need it; the second call costs one load.
  */
 void rescue_arm(void);
+
+/**
+ * rescue_touch - a system call found that it cannot write to [at, at + bytes)
+ *
+ * Writes to what is ours in it by a store, without changing it, so that it is
+ * mended or waited for. True: something was; the call may be made again.
+ */
+bool rescue_touch(uintptr_t at, size_t bytes);
 
 /*
  * The fault handler's question (front.h): SIGBUS or SIGSEGV with this code at

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 
+#include "core/act/pagemap.h"
 #include "core/base/mem.h"
 #include "core/base/sys.h"
 
@@ -30,4 +31,32 @@ enum sharing sharing_of(int fd, uintptr_t at)
 	if (!(entry & BIT_PRESENT))
 		return SHARING_ABSENT;
 	return entry & BIT_EXCLUSIVE ? SHARING_EXCLUSIVE : SHARING_SHARED;
+}
+
+struct sweep {
+	int fd;
+	uintptr_t shared;
+};
+
+static void find_shared(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
+{
+	struct sweep *s = arg;
+
+	if (!word_is_private_huge(word) || (word & WORD_NOFORK))
+		return;
+	for (uintptr_t at = lo; at < hi && !s->shared; at += word_page_bytes(word))
+		if (sharing_of(s->fd, at) == SHARING_SHARED)
+			s->shared = at;
+}
+
+bool sharing_any(int fd, uintptr_t *hint)
+{
+	struct sweep s = { .fd = fd };
+
+	if (*hint && word_is_private_huge(pagemap_get(*hint)) &&
+	    sharing_of(fd, *hint) == SHARING_SHARED)
+		return true;
+	pagemap_walk(find_shared, &s);
+	*hint = s.shared;
+	return s.shared != 0;
 }

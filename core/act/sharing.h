@@ -19,4 +19,7 @@ int sharing_open(void);
 /* What the kernel says of the page at @at; SHARING_SHARED when it says nothing. */
 enum sharing sharing_of(int fd, uintptr_t at);
 
+/* Is any private huge page of this process? *hint is the last answer, looked at first. */
+bool sharing_any(int fd, uintptr_t *hint);
+
 #endif

@@ -11,7 +11,9 @@
  */
 #include "core/act/turn.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/file.h>
 
 #include "core/base/out.h"
@@ -19,6 +21,9 @@
 
 #define POLL_FIRST_NS 50000
 #define POLL_MOST_NS 1000000
+
+/* Once a holder did not let go, nobody waits for it again for so long. */
+#define TURN_HOPELESS_NS 10000000000u
 
 int turn_open(size_t page_bytes)
 {
@@ -36,17 +41,23 @@ int turn_open(size_t page_bytes)
 
 struct turn turn_take(enum turn_kind kind, size_t page_bytes)
 {
+	static uint64_t hopeless_until;
 	const int operation = (kind == TURN_ALONE ? LOCK_EX : LOCK_SH) | LOCK_NB;
 	struct turn t = { .fd = turn_open(page_bytes) };
 	long nap = POLL_FIRST_NS;
 	uint64_t until = 0;
+	long err;
 
-	while (t.fd >= 0 && sys_flock(t.fd, operation) != 0) {
+	while (t.fd >= 0 && (err = sys_flock(t.fd, operation)) != 0) {
 		uint64_t now = sys_now_ns();
+		bool may_wait = now >= __atomic_load_n(&hopeless_until, __ATOMIC_RELAXED);
 
 		if (!until)
 			until = now + TURN_PATIENCE_NS;
-		if (now >= until) {
+		if (now >= until)
+			__atomic_store_n(&hopeless_until, now + TURN_HOPELESS_NS,
+					 __ATOMIC_RELAXED);
+		if (now >= until || !may_wait || (err != -EWOULDBLOCK && err != -EINTR)) {
 			turn_drop(&t);
 			break;
 		}

@@ -31,7 +31,9 @@ struct run {
  */
 static int split_low(struct way *w, enum reason why, bool unmaps)
 {
-	int err = cut_at(w->lo, w->lo, w->hi, why);
+	/* What comes after may fail, and then nothing must be lost: no content is dropped. */
+	const bool last = !cut_page_across(w->hi) || cut_page_across(w->hi) == cut_page_across(w->lo);
+	int err = cut_at(w->lo, last ? w->lo : 0, last ? w->hi : 0, why);
 	uintptr_t at = cut_page_across(w->lo), end;
 
 	if (err != -EBUSY)
@@ -78,18 +80,33 @@ static void count_back(const struct run *r, int sign)
 		stats_hold(r->hi - r->lo);
 }
 
+static bool is_freed(const struct run *r)
+{
+	return word_kind(r->word) == PAGE_SHARED && demote_shared_is_ours();
+}
+
 /*
  * Pages of shared memory live in an object that outlives a part of its mapping.
  * Where nobody else can have it mapped, they return to the pool at once.
+ *
+ * That comes before munmap(), which the kernel may refuse where a mapping has to be
+ * split and it has no record left (ENOMEM): so each run is split off first, by advice
+ * that means nothing here. -ENOMEM: it could not be, and nothing is lost.
  */
-static void free_shared(const struct way *w)
+static long free_shared(const struct way *w)
 {
-	for (size_t i = 0; i < w->was.bytes / sizeof(struct run); i++) {
-		const struct run *r = (const struct run *)w->was.at + i;
+	const struct run *run = (const struct run *)w->was.at;
+	const size_t n = w->was.bytes / sizeof(*run);
+	long err = 0;
 
-		if (word_kind(r->word) == PAGE_SHARED && demote_shared_is_ours())
-			sys_madvise(r->lo, r->hi - r->lo, MADV_REMOVE);
-	}
+	for (size_t i = 0; i < n && !err; i++)
+		if (is_freed(&run[i]))
+			err = sys_madvise(run[i].lo, run[i].hi - run[i].lo, MADV_SEQUENTIAL);
+	for (size_t i = 0; i < n; i++)
+		if (is_freed(&run[i]))
+			sys_madvise(run[i].lo, run[i].hi - run[i].lo,
+				    err ? MADV_NORMAL : MADV_REMOVE);
+	return err ? -ENOMEM : 0;
 }
 
 /* [*lo, *hi) without the granules that @w only cuts: false, and *hi as it was, when nothing is left. */
@@ -103,6 +120,18 @@ static bool narrow(const struct way *w, uintptr_t *lo, uintptr_t *hi)
 	*lo = from;
 	*hi = to;
 	return true;
+}
+
+/* Room for what take_back() will note, so that nothing can fail behind the splits. */
+static int make_room(struct way *w)
+{
+	const uintptr_t from = align_down(w->lo, GRANULE), to = align_up(w->hi, GRANULE);
+	size_t runs = 2 + 2;		/* a split makes up to two more at either end */
+	page_word word;
+
+	for (uintptr_t at = from; at < to; at = pagemap_run(at, to, &word))
+		runs++;
+	return blob_reserve(&w->was, runs * sizeof(struct run));
 }
 
 /*
@@ -140,8 +169,10 @@ static int clear_way(uintptr_t lo, uintptr_t hi, enum reason why, bool unmaps,
 {
 	struct claim c = pagemap_claim(lo, hi);
 	struct way w = { .lo = lo, .hi = hi };
-	int err = split_ends(&w, why, unmaps);
+	int err = make_room(&w);
 
+	if (!err)
+		err = split_ends(&w, why, unmaps);
 	if (!err && w.lo < w.hi)
 		err = take_back(&w);
 	pagemap_unclaim(&c);
@@ -186,11 +217,15 @@ long undo_unmap(uintptr_t lo, uintptr_t hi, size_t bytes)
 	err = clear_way(lo, hi, REASON_DEMOTED_MUNMAP, true, &w);
 	if (err)
 		return err;
-	if (w.lo >= w.hi)
+	if (w.lo >= w.hi) {
+		blob_free(&w.was);
 		return 0;
-	free_shared(&w);
-	dead_forget(w.lo, w.hi);	/* afterwards it may be another thread's */
-	err = sys_munmap(w.lo, w.hi - w.lo);
+	}
+	err = free_shared(&w);
+	if (!err) {
+		dead_forget(w.lo, w.hi);	/* afterwards it may be another thread's */
+		err = sys_munmap(w.lo, w.hi - w.lo);
+	}
 	if (err)
 		undo_restore(&w);
 	blob_free(&w.was);

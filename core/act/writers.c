@@ -45,7 +45,7 @@
 /* Changed and read by atomics alone. */
 static struct {
 	int standing;		/* descriptor + 1; 0: none */
-	uint64_t windows;	/* times WRITERS_FAULT was begun */
+	uint64_t windows;	/* times writers were held but for system calls */
 } state;
 
 static __thread uint64_t windows_seen __attribute__((tls_model("initial-exec")));
@@ -163,6 +163,8 @@ static bool hold_by_uffd(struct writers *w)
 		return false;
 	}
 	w->fd = fd;
+	if (w->way == WRITERS_USER)
+		__atomic_fetch_add(&state.windows, 1, __ATOMIC_SEQ_CST);
 	return true;
 }
 

@@ -34,6 +34,13 @@ bool mem_is_present(uintptr_t at)
 	return sys_mincore(at, mem_page_bytes(), &vec) == 0 && (vec & 1);
 }
 
+bool mem_may_be_present(uintptr_t at)
+{
+	unsigned char vec = 0;
+
+	return sys_mincore(at, mem_page_bytes(), &vec) != 0 || (vec & 1);
+}
+
 void *mem_pages(size_t bytes)
 {
 	long at = sys_mmap(0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

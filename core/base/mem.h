@@ -18,6 +18,8 @@ size_t mem_page_bytes(void);
 /* Is there a mapping at @at, on a base page line? And a page in it? */
 bool mem_is_mapped(uintptr_t at);
 bool mem_is_present(uintptr_t at);
+/* The same, but true when the kernel doesn't say: then there may be something to lose. */
+bool mem_may_be_present(uintptr_t at);
 
 /* Zeroed private pages, left out of core dumps; NULL when the kernel has none. */
 void *mem_pages(size_t bytes);

@@ -108,6 +108,31 @@ int text_u64(struct span s, uint64_t *ret_value)
 	return 0;
 }
 
+int text_hex(struct span s, uint64_t *ret_value)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint64_t value = 0;
+
+	s = span_trim(s);
+	if (span_starts(s, "0x")) {
+		s.at += 2;
+		s.bytes -= 2;
+	}
+	if (s.bytes == 0)
+		return -EBADMSG;
+	for (size_t i = 0; i < s.bytes; i++) {
+		const char *digit = s.at[i] ? strchr(digits, lower(s.at[i])) : NULL;
+
+		if (!digit)
+			return -EBADMSG;
+		if (value >> 60)
+			return -ERANGE;
+		value = value << 4 | (uint64_t)(digit - digits);
+	}
+	*ret_value = value;
+	return 0;
+}
+
 static int unit_shift(struct span unit, unsigned *ret_shift)
 {
 	static const char letters[] = "kmgt";

@@ -40,6 +40,9 @@ struct span span_trim(struct span s);
  */
 int text_u64(struct span s, uint64_t *ret_value);
 
+/* The same in hexadecimal, with or without 0x; -EBADMSG, -ERANGE. */
+int text_hex(struct span s, uint64_t *ret_value);
+
 /*
  * A size in bytes: a decimal number with an optional unit K, M, G or T
  * (powers of 1024, any case, an optional B or iB behind it).

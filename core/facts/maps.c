@@ -18,29 +18,9 @@
 #include "core/base/text.h"
 
 struct mapping {
-	uintptr_t lo, hi;
+	uint64_t lo, hi;
 	struct map_facts facts;
 };
-
-static int parse_hex(struct span s, uintptr_t *ret_value)
-{
-	uintptr_t value = 0;
-
-	if (s.bytes == 0 || s.bytes > 16)
-		return -EBADMSG;
-	for (size_t i = 0; i < s.bytes; i++) {
-		char c = s.at[i];
-
-		if (c >= '0' && c <= '9')
-			value = value << 4 | (uintptr_t)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			value = value << 4 | (uintptr_t)(c - 'a' + 10);
-		else
-			return -EBADMSG;
-	}
-	*ret_value = value;
-	return 0;
-}
 
 static bool is_huge_name(struct span name)
 {
@@ -67,7 +47,7 @@ static int parse_line(struct span line, struct mapping *ret)
 	struct mapping m = { 0 };
 
 	if (!span_next_word(&line, &range) || !span_next_word(&line, &perms) || perms.bytes < 4 ||
-	    !span_next_field(&range, '-', &lo) || parse_hex(lo, &m.lo) || parse_hex(range, &m.hi))
+	    !span_next_field(&range, '-', &lo) || text_hex(lo, &m.lo) || text_hex(range, &m.hi))
 		return -EBADMSG;
 	for (int i = 0; i < 3; i++)
 		span_next_word(&line, &skip);

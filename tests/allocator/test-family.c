@@ -7,6 +7,7 @@
  * on small pages (thp), on a pool that is large enough, and on one that runs out.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "tests/harness/harness.h"
 #include "tests/harness/pool.h"
@@ -15,7 +16,7 @@
 static void run(const char *name, const char *setting)
 {
 	struct spawned r = spawn(&(struct spawn){
-		.argv = SPAWN_ARGV(harness_build_path("tests/allocator/prog-family"), name),
+		.argv = SPAWN_ARGV(strdup(harness_build_path("tests/allocator/prog-family")), name),
 		.env = SPAWN_ARGV(setting),
 		.preload = "libhresv.so",
 		.timeout_secs = 100,

@@ -24,7 +24,7 @@ static struct spawned heap_in(const char *name, const char *setting, const char 
 			      void (*in_child)(void *), void *arg)
 {
 	struct spawned r = spawn(&(struct spawn){
-		.argv = SPAWN_ARGV(harness_build_path("tests/allocator/prog-heap"), name),
+		.argv = SPAWN_ARGV(strdup(harness_build_path("tests/allocator/prog-heap")), name),
 		.env = SPAWN_ARGV(setting),
 		.preload = "libhresv.so",
 		.cgroup = cgroup,

@@ -19,69 +19,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/fork/family.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/memory.h"
 #include "tests/harness/pool.h"
 #include "tests/harness/program.h"
 
-#define PAGE (2 * MIB)
-#define PAGES 4
-#define BYTES (PAGES * PAGE)
-#define RW (PROT_READ | PROT_WRITE)
-
 extern char **environ;
-
-static void *map(size_t bytes, int flags)
-{
-	void *at = mmap(NULL, bytes, RW, flags | MAP_ANONYMOUS, -1, 0);
-
-	REQUIRE_NE(at, MAP_FAILED);
-	return at;
-}
-
-static void pause_ms(long ms)
-{
-	nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
-}
-
-static int status_of(pid_t pid)
-{
-	int status = -1;
-
-	while (waitpid(pid, &status, __WALL) < 0 && errno == EINTR)
-		;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-/* What a child does: it sees the moment of the fork, also after the parent wrote. */
-__attribute__((noreturn)) static void be_child(char *at)
-{
-	bool right = holds_pages(at, BYTES, 1);
-
-	pause_ms(5);
-	right = right && holds_pages(at, BYTES, 1);
-	fill_pages(at, BYTES, 3);
-	right = right && holds_pages(at, BYTES, 3);
-	_exit(right ? 0 : 9);
-}
-
-static void be_parent(char *at, pid_t pid)
-{
-	REQUIRE_TRUE(pid > 0);
-	fill_pages(at, BYTES, 2);
-	EXPECT_TRUE(holds_pages(at, BYTES, 2));
-	EXPECT_EQ(status_of(pid), 0);
-	EXPECT_TRUE(holds_pages(at, BYTES, 2));
-}
-
-static char *fresh(void)
-{
-	char *at = map(BYTES, MAP_PRIVATE);
-
-	fill_pages(at, BYTES, 1);
-	EXPECT_EQ(huge_in(at, BYTES), BYTES);
-	return at;
-}
 
 static int clone_main(void *at)
 {
@@ -102,28 +46,11 @@ static pid_t by_clone3(void)
 	return syscall(SYS_clone3, &args, sizeof(args));
 }
 
-static pid_t by_raw_clone(void)
-{
-	return syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
-}
-
 static pid_t by_pty(void)
 {
 	int fd;
 
 	return forkpty(&fd, NULL, NULL, NULL);
-}
-
-static void try_way(const char *name, pid_t (*way)(void))
-{
-	char *at = fresh();
-	pid_t pid = way();
-
-	fprintf(stderr, "%s\n", name);
-	if (pid == 0)
-		be_child(at);
-	be_parent(at, pid);
-	EXPECT_EQ(munmap(at, BYTES), 0);
 }
 
 PROGRAM(forks_in_every_way)
@@ -139,14 +66,6 @@ PROGRAM(forks_in_every_way)
 	be_parent(at, by_clone(at));
 	EXPECT_EQ(munmap(at, BYTES), 0);
 }
-
-#define EVERY_POOL(program, ...)                                                             \
-	for (unsigned long spare = 0; spare <= PAGES + 1; spare++) {                         \
-		pool_set(PAGE, PAGES + spare);                                               \
-		run_with_us(program, ##__VA_ARGS__);                                         \
-		if (spare == 1)                                                              \
-			spare = PAGES - 2;                                                   \
-	}
 
 TEST_TIMEOUT(fork_in_every_way_keeps_both_sides_right_on_any_pool, 120)
 {
@@ -390,138 +309,4 @@ TEST(fork_leaves_shared_memory_shared_and_huge)
 {
 	pool_set(PAGE, PAGES);
 	run_with_us("shares_on_purpose");
-}
-
-PROGRAM(is_refused)
-{
-	char *at = fresh();
-
-	errno = 0;
-	EXPECT_EQ(fork(), -1);
-	EXPECT_EQ(errno, ENOMEM);
-	errno = 0;
-	EXPECT_EQ(by_raw_clone(), -1);
-	EXPECT_EQ(errno, ENOMEM);
-	EXPECT_TRUE(holds_pages(at, BYTES, 1));
-	EXPECT_EQ(system("true"), 0);
-}
-
-PROGRAM(is_not_refused)
-{
-	try_way("fork", fork);
-}
-
-TEST(fork_with_policy_refuse_is_enomem_without_pages_to_spare_alone)
-{
-	pool_set(PAGE, PAGES);
-	run_with_us("is_refused", "HUGETLB_FORK=refuse");
-}
-
-TEST(fork_with_policy_refuse_is_made_with_pages_to_spare)
-{
-	pool_set(PAGE, 2 * PAGES);
-	run_with_us("is_not_refused", "HUGETLB_FORK=refuse");
-}
-
-/* While a child runs, pages it may need are not handed to others; then they are. */
-PROGRAM(promises_pages)
-{
-	char *at = fresh(), *other;
-	int stop[2];
-	pid_t pid;
-
-	REQUIRE_EQ(pipe(stop), 0);
-	pid = fork();
-	if (pid == 0) {
-		char c;
-
-		close(stop[1]);
-		_exit((int)read(stop[0], &c, 1));
-	}
-	close(stop[0]);
-	other = map(BYTES, MAP_PRIVATE);
-	EXPECT_EQ(huge_in(other, BYTES), PAGE);
-	munmap(other, BYTES);
-	close(stop[1]);
-	EXPECT_EQ(status_of(pid), 0);
-	other = map(BYTES, MAP_PRIVATE);
-	EXPECT_EQ(huge_in(other, BYTES), BYTES);
-	EXPECT_TRUE(holds_pages(at, BYTES, 1));
-}
-
-TEST(fork_keeps_the_pages_its_child_may_need_from_others)
-{
-	pool_set(PAGE, 2 * PAGES + 1);
-	run_with_us("promises_pages");
-}
-
-/* As a child killed by SIGKILL can't take anything back itself. */
-PROGRAM(kills_its_child)
-{
-	char *at = fresh(), *other;
-	pid_t pid = fork();
-
-	if (pid == 0)
-		for (;;)
-			pause();
-	kill(pid, SIGKILL);
-	EXPECT_EQ(status_of(pid), 128 + SIGKILL);
-	other = map(BYTES, MAP_PRIVATE);
-	EXPECT_EQ(huge_in(other, BYTES), BYTES);
-	EXPECT_TRUE(holds_pages(at, BYTES, 1));
-}
-
-TEST(fork_promise_ends_when_the_child_is_killed)
-{
-	pool_set(PAGE, 2 * PAGES + 1);
-	run_with_us("kills_its_child");
-}
-
-PROGRAM(opens_files)
-{
-	char *at = fresh();
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		int fd = open("/dev/null", O_RDONLY);
-
-		_exit(fd);
-	}
-	EXPECT_EQ(status_of(pid), 3);
-	EXPECT_TRUE(holds_pages(at, BYTES, 1));
-	EXPECT_EQ(open("/dev/null", O_RDONLY), 3);
-}
-
-/* Programs close 0, 1, 2 and count on what open() gives: ours are far away. */
-TEST(fork_leaves_the_lowest_descriptors_to_the_program)
-{
-	EVERY_POOL("opens_files");
-}
-
-/* Daemons close every descriptor they find. */
-PROGRAM(closes_everything)
-{
-	char *at = fresh();
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		close_range(3, ~0u, 0);
-		for (int n = 0; n < 20; n++)
-			open("/dev/null", O_RDONLY);
-		be_child(at);
-	}
-	close_range(3, ~0u, 0);
-	for (int n = 0; n < 20; n++)
-		open("/dev/null", O_RDONLY);
-	be_parent(at, pid);
-	fill_pages(at, BYTES, 1);
-	pid = fork();
-	if (pid == 0)
-		be_child(at);
-	be_parent(at, pid);
-}
-
-TEST(fork_survives_a_program_that_closes_all_descriptors)
-{
-	EVERY_POOL("closes_everything");
 }

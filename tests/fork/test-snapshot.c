@@ -83,3 +83,14 @@ TEST_TIMEOUT(snapshots_hold_without_userfaultfd_for_threads_that_store, 300)
 {
 	on_every_pool("sss", "n", "auto");
 }
+
+TEST_TIMEOUT(snapshots_hold_without_userfaultfd_for_threads_that_read, 300)
+{
+	on_every_pool("srr", "n", "auto");
+}
+
+/* The kernel's way without a page for it: stores and read(2) by way of the net. */
+TEST_TIMEOUT(snapshots_hold_when_the_net_is_all_there_is, 300)
+{
+	on_every_pool("sr", "", "share");
+}

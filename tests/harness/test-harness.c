@@ -8,10 +8,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/base/sys.h"
 #include "tests/harness/cgroup.h"
+#include "tests/harness/faults.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/mount.h"
 #include "tests/harness/pool.h"
@@ -29,6 +32,22 @@ TEST(expect_compares_numbers_whatever_their_type)
 	EXPECT_NE((void *)&errno, NULL);
 	EXPECT_STR_EQ("a", "a");
 	EXPECT_CONTAINS("huge pages", "page");
+}
+
+TEST(faults_fail_the_nth_call_that_can_fail)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	faults_arm(2, EPERM);
+	EXPECT_EQ(sys_close(fd), 0);		/* not counted */
+	EXPECT_GE(sys_read(-1, NULL, 0), -EBADF);
+	EXPECT_EQ(sys_memfd("x", 0), -EPERM);
+	EXPECT_TRUE(faults_fired());
+	EXPECT_EQ(faults_failed(), SYS_memfd_create);
+	EXPECT_EQ(faults_seen(), 2);
+	faults_arm_call(SYS_close, 1, EIO);	/* asked for by its number, it is */
+	EXPECT_EQ(sys_close(-1), -EIO);
+	EXPECT_TRUE(faults_fired());
 }
 
 FAIL_TEST(harness_notices_unequal_values)

@@ -10,6 +10,8 @@ KEYS=60000	# of 1 KiB
 aof=no
 port=$((20000 + $$ % 20000))
 
+stop() { kill -KILL "$1" 2>/dev/null || true; }
+
 cli() { redis-cli -p "$port" "$@"; }
 
 # Launchers exec, so that $! is the server.
@@ -21,7 +23,7 @@ start_redis() {
 	"$@" redis-server --port "$port" --bind 127.0.0.1 --dir "$tmp" --save '' --appendonly "$aof" \
 		--daemonize no --logfile "$tmp/log" --proto-max-bulk-len 1mb >"$tmp/out" 2>&1 &
 	server=$!
-	cleanup_fn kill -KILL "$server"
+	cleanup_fn stop "$server"
 	wait_until 20 cli ping
 }
 
@@ -97,7 +99,8 @@ print("# longest wait of 500 keys: %.1f ms" % (longest * 1000))'
 	cli shutdown nosave || true
 	wait_until 10 pool_is_free
 	start_redis env
-	clients 'check_all("a")'
+	clients 'wait_for("loading", "0")
+check_all("a")'
 	cli shutdown nosave || true
 }
 
@@ -123,7 +126,8 @@ check_all("b")'
 	cli shutdown nosave || true
 	aof=yes
 	start_redis env
-	clients 'check_all("b")'
+	clients 'wait_for("loading", "0")
+check_all("b")'
 	cli shutdown nosave || true
 }
 

@@ -44,6 +44,21 @@ test_process_vm_writev_survives_demotions() {
 	expect_at_least 1000 "$(count demoted)" demoted
 }
 
+# The device writes past any protection: a page may only be split between two reads.
+# Not in $tmp, which may be a tmpfs.
+test_direct_reads_survive_thousands_of_demotions() {
+	local dir
+	dir=$(mktemp -d "$BUILD/direct.XXXXXX")
+	cleanup_fn rm -rf "$dir"
+	dd if=/dev/zero of="$dir/probe" bs=4096 count=1 oflag=direct 2>probed ||
+		skip "a file system with O_DIRECT under the build directory"
+	pool_set 12
+	cd "$dir"
+	requires_file "$prog" "$BUILD/libhresv.so"
+	HUGETLB_VERBOSE=2 preload "$prog" 2000 direct >said 2>err || fail "$(cat said err)"
+	expect_at_least 1000 "$(count demoted)" demoted
+}
+
 test_all_writers_at_once_survive_demotions() {
 	pool_set 12
 	writers 1000 store pipe file ring vm

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * start.c - what libhresv.so does in preload/, for programs that link the allocator
+ *
+ * Reads the configuration, remembers standard error, and registers core's fork
+ * handlers: the heap's pages are shared with a child like any other of ours.
+ */
+#include <stddef.h>
+
+#include "core/act/stats.h"
+#include "core/base/out.h"
+#include "core/facts/conf.h"
+#include "core/fork.h"
+#include "core/plan.h"
+
+/* glibc's own; pthread_atfork() is in no shared library to be linked with. */
+extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
+			     void *owner);
+
+__attribute__((constructor(101))) static void start(void)
+{
+	const struct conf *conf = conf_get();
+
+	__register_atfork(fork_prepare, fork_parent, fork_child, NULL);
+	if (conf)
+		out_start(conf->verbose);
+}
+
+__attribute__((destructor)) static void finish(void)
+{
+	const struct conf *conf = conf_get();
+
+	if (conf && conf->active && conf->verbose >= 2)
+		stats_print_table(plan_page_bytes(USE_MALLOC));
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * inflight.h - I/O that is under way into our memory, past any protection
+ *
+ * A read from a file opened with O_DIRECT pins the pages it reads into, and the
+ * device writes to them whatever is mapped there by then: a page that is swapped
+ * for a copy meanwhile loses that data. Such short pins are counted nowhere
+ * (VmPin counts the long ones), so we look for who could hold them.
+ */
+#ifndef HRESV_CORE_ACT_INFLIGHT_H
+#define HRESV_CORE_ACT_INFLIGHT_H
+
+/**
+ * inflight_settle - wait until no direct I/O of this process is under way
+ *
+ * Called when new pins can't be taken any more (writers are held) or would wait.
+ * A process without a descriptor opened with O_DIRECT pays one pass over its
+ * descriptors. One that has some, and a ring or a context of asynchronous I/O,
+ * can't be waited for: nobody says when it is done.
+ *
+ * Return: 0; -EBUSY: there may be some, after INFLIGHT_PATIENCE_NS too.
+ */
+#define INFLIGHT_PATIENCE_NS 20000000u
+int inflight_settle(void);
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pages made small and huge again, each system call failing in turn: done with all of
+ * the content, or not done.
+ */
+#include "core/act/demote.h"
+#include "core/act/release.h"
+#include "core/act/writers.h"
+#include "core/base/mem.h"
+#include "core/route.h"
+#include "tests/faults/held.h"
+#include "tests/faults/old.h"
+
+static char *map(int flags, size_t bytes)
+{
+	const struct request rq = { .bytes = bytes, .prot = RW, .flags = flags | MAP_ANONYMOUS,
+				    .fd = -1 };
+	long at = route_map(&rq);
+
+	REQUIRE_TRUE(!sys_failed(at));
+	return (char *)at;
+}
+
+static page_word word_of(const char *at)
+{
+	return pagemap_get((uintptr_t)at) & ~(WORD_CLAIMED | WORD_WAITED);
+}
+
+/* As cut.c does it: claimed, demoted, the new word set. */
+static int demote(char *at)
+{
+	struct claim c = pagemap_claim((uintptr_t)at, (uintptr_t)at + PAGE);
+	page_word word = word_of(at);
+	int err = demote_page((uintptr_t)at, word, (uintptr_t)at, (uintptr_t)at + PAGE);
+
+	if (!err)
+		pagemap_set((uintptr_t)at, (uintptr_t)at + PAGE,
+			    word_make(PAGE_SPLIT, 0, mem_page_bytes(), 0));
+	pagemap_unclaim(&c);
+	return err;
+}
+
+static void demote_failing(int flags, int prot, int err)
+{
+	for (int nth = 1, fired = 1; fired && nth < HELD_CALLS_MOST; nth++) {
+		const struct held before = held_now();
+		char *at = map(flags, PAGE);
+		int got;
+
+		fill_pages(at, PAGE, 4);
+		route_protect((uintptr_t)at, PAGE, prot, -1);
+		faults_arm(nth, err);
+		got = demote(at);
+		fired = faults_fired();
+		EXPECT_TRUE(got == 0 || (fired && (got == -ENOMEM || got == -EBUSY || got == -err)));
+		EXPECT_EQ(huge_in(at, PAGE), got ? PAGE : 0);
+		EXPECT_EQ(stats_held(), got ? PAGE : 0);
+		route_protect((uintptr_t)at, PAGE, RW, -1);
+		EXPECT_TRUE(holds_pages(at, PAGE, 4));
+		fill_pages(at, PAGE, 5);	/* writers are held no more */
+		EXPECT_EQ(route_unmap((uintptr_t)at, PAGE), 0);
+		held_expect(&before, "demote_page", nth, err);
+	}
+}
+
+static void demote_each(int flags, int prot)
+{
+	pool_set(PAGE, 1);
+	held_grow_records();
+	HELD_EACH_ERRNO(err)
+		demote_failing(flags, prot, err);
+}
+
+TEST(demote_of_a_private_page_keeps_the_content)
+{
+	demote_each(MAP_PRIVATE, RW);
+}
+
+TEST(demote_of_a_shared_page_keeps_the_content)
+{
+	demote_each(MAP_SHARED, RW);
+}
+
+TEST(demote_of_an_unreadable_page_keeps_the_content)
+{
+	demote_each(MAP_PRIVATE, PROT_NONE);
+	demote_each(MAP_PRIVATE, PROT_READ);
+}
+
+/* No userfaultfd at all: writers take SIGSEGV, or there is but one thread. */
+TEST(demote_without_userfaultfd_keeps_the_content)
+{
+	pool_set(PAGE, 1);
+	for (int shared = 0; shared < 2; shared++) {
+		char *at = map(shared ? MAP_SHARED : MAP_PRIVATE, PAGE);
+
+		fill_pages(at, PAGE, 4);
+		old_kernel(OLD_NO_UFFD | OLD_NO_POPULATE);
+		EXPECT_EQ(demote(at), 0);
+		old_kernel(0);
+		EXPECT_EQ(huge_in(at, PAGE), 0);
+		EXPECT_TRUE(holds_pages(at, PAGE, 4));
+		EXPECT_EQ(route_unmap((uintptr_t)at, PAGE), 0);
+	}
+}
+
+/* Each way to hold writers, and to let them go again. */
+TEST(writers_held_by_whatever_works_are_let_go)
+{
+	pool_set(PAGE, 1);
+	for (int lacks = 0; lacks < 2; lacks++)
+		HELD_EACH_ERRNO(err)
+			for (int nth = 1, fired = 1; fired && nth < HELD_CALLS_MOST; nth++) {
+				const struct held before = held_now();
+				char *at = map(MAP_PRIVATE, PAGE);
+				struct writers w;
+				int got;
+
+				at[0] = 1;
+				if (lacks)
+					faults_arm_from(nth, err);
+				else
+					faults_arm(nth, err);
+				if (lacks && err == EAGAIN)
+					faults_disarm();	/* asked again for ever, rightly */
+				got = writers_hold((uintptr_t)at, PAGE, RW, &w);
+				fired = faults_fired();
+				if (got == 0)
+					writers_give_up(&w);
+				else
+					EXPECT_TRUE(fired);
+				at[0]++;
+				at[PAGE - 1]++;
+				route_unmap((uintptr_t)at, PAGE);
+				held_expect(&before, "writers_hold", nth, err);
+			}
+}
+
+/* Freed or not, but zero exactly where it succeeded. */
+TEST(release_works_or_says_that_it_did_not)
+{
+	pool_set(PAGE, 2);
+	held_grow_records();
+	for (int part = 0; part < 3; part++)
+		HELD_EACH_ERRNO(err)
+			for (int nth = 1, fired = 1; fired && nth < HELD_CALLS_MOST; nth++) {
+				const struct held before = held_now();
+				char *at = map(MAP_PRIVATE, 2 * PAGE);
+				const size_t from = part ? 4096 : 0, to = part == 2 ? 8192 : 2 * PAGE;
+				struct claim c;
+				int got;
+
+				fill_pages(at, part ? 2 * PAGE : 8192, 4);
+				c = pagemap_claim((uintptr_t)at, (uintptr_t)at + 2 * PAGE);
+				faults_arm(nth, err);
+				got = release_private((uintptr_t)at + from, (uintptr_t)at + to,
+						      word_of(at));
+				fired = faults_fired();
+				pagemap_unclaim(&c);
+				EXPECT_TRUE(got == 0 || (fired && got == -ENOMEM));
+				if (got == 0)
+					EXPECT_TRUE(is_zero(at + from, to - from));
+				EXPECT_TRUE(holds_pages(at, from, 4));
+				at[0] = at[2 * PAGE - 1] = 1;
+				EXPECT_EQ(huge_in(at, 2 * PAGE), stats_held());
+				route_unmap((uintptr_t)at, 2 * PAGE);
+				held_expect(&before, "release_private", nth, err);
+			}
+}

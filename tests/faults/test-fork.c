@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+// timeout: 300
+/*
+ * A fork on a pool without a page to spare, with the n-th system call of ours
+ * failing, before and after: both sides live and have their data. What one way can't
+ * do another does, and what none did the net mends. And the ledger.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/act/ledger.h"
+#include "core/fork.h"
+#include "core/route.h"
+#include "tests/harness/faults.h"
+#undef KIB
+#undef MIB
+#undef GIB
+#include "tests/harness/harness.h"
+#include "tests/harness/memory.h"
+#include "tests/harness/pool.h"
+
+#define PAGE (2 * MIB)
+#define PAGES 3
+#define BYTES (PAGES * PAGE)
+#define CALLS_MOST 300
+
+enum { RIGHT = 0, WRONG = 1, RIGHT_AND_FIRED = 20 };
+
+static void pause_ms(long ms)
+{
+	nanosleep(&(struct timespec){ 0, ms * 1000000 }, NULL);
+}
+
+static int status_of(pid_t pid)
+{
+	int status = -1;
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+__attribute__((noreturn)) static void be_child(void *at)
+{
+	bool right, fired;
+
+	fork_child();
+	fired = faults_fired();
+	right = holds_pages(at, BYTES, 1);
+	pause_ms(2);
+	right = right && holds_pages(at, BYTES, 1);
+	fill_pages(at, BYTES, 3);
+	right = right && holds_pages(at, BYTES, 3);
+	_exit(!right ? WRONG : fired ? RIGHT_AND_FIRED : RIGHT);
+}
+
+/* In a process of its own, which reads the policy afresh. */
+__attribute__((noreturn)) static void one_fork(const char *policy, int nth, int err)
+{
+	const struct request rq = { .use = USE_MMAP, .bytes = BYTES, .prot = PROT_READ | PROT_WRITE,
+				    .flags = MAP_PRIVATE | MAP_ANONYMOUS, .fd = -1 };
+	void *at;
+	pid_t pid;
+	bool fired, right;
+	int end;
+
+	setenv("HUGETLB_FORK", policy, 1);
+	at = (void *)route_map(&rq);
+	fill_pages(at, BYTES, 1);
+	if (huge_in(at, BYTES) != BYTES)
+		_exit(WRONG);
+	faults_arm(nth, err);
+	fork_prepare();
+	pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	if (pid == 0)
+		be_child(at);
+	fork_parent();
+	fired = faults_fired();
+	fill_pages(at, BYTES, 2);
+	right = holds_pages(at, BYTES, 2);
+	end = status_of(pid);
+	right = right && holds_pages(at, BYTES, 2) && (end == RIGHT || end == RIGHT_AND_FIRED);
+	if (!right)
+		fprintf(stderr, "%s, call %d fails with %d: child ended with %d\n", policy, nth, err, end);
+	_exit(!right ? WRONG : fired || end == RIGHT_AND_FIRED ? RIGHT_AND_FIRED : RIGHT);
+}
+
+static void every_call_failing(const char *policy, int err)
+{
+	int end = RIGHT_AND_FIRED, nth = 0;
+
+	pool_set(PAGE, PAGES);
+	while (end == RIGHT_AND_FIRED && nth < CALLS_MOST) {
+		pid_t pid = fork();
+
+		nth++;
+		if (pid == 0)
+			one_fork(policy, nth, err);
+		end = status_of(pid);
+	}
+	EXPECT_EQ(end, RIGHT);
+	EXPECT_GT(nth, 5);
+}
+
+TEST_TIMEOUT(fork_survives_any_call_that_fails_for_want_of_memory, 120)
+{
+	every_call_failing("auto", ENOMEM);
+}
+
+TEST_TIMEOUT(fork_survives_any_call_that_is_forbidden, 120)
+{
+	every_call_failing("auto", EPERM);
+}
+
+TEST_TIMEOUT(fork_with_policy_copy_survives_any_call_that_fails, 120)
+{
+	every_call_failing("copy", ENOMEM);
+}
+
+TEST(ledger_adds_promises_and_forgets_them_with_their_descriptor)
+{
+	uint64_t before;
+	int a, b, c;
+
+	pool_set(PAGE, 0);
+	before = ledger_promised(PAGE);
+	REQUIRE_EQ(ledger_promise(PAGE, 5, before + 100, &a), 0);
+	REQUIRE_EQ(ledger_promise(PAGE, 7, before + 100, &b), 0);
+	EXPECT_EQ(ledger_promised(PAGE), before + 12);
+	EXPECT_EQ(ledger_promise(PAGE, 89, before + 100, &c), -ENOSPC);
+	close(a);
+	EXPECT_EQ(ledger_promised(PAGE), before + 7);
+	REQUIRE_EQ(ledger_promise(PAGE, 93, before + 100, &c), 0);
+	EXPECT_EQ(ledger_promised(PAGE), before + 100);
+	EXPECT_EQ(ledger_leaves(c, PAGE, 3), 0);
+	close(b);
+	close(c);
+	EXPECT_EQ(ledger_promised(PAGE), before);
+}
+
+/* Far more than programs usually have: all of them count. */
+TEST(ledger_adds_a_hundred_promises)
+{
+	uint64_t before;
+	int fd[100];
+
+	pool_set(PAGE, 0);
+	before = ledger_promised(PAGE);
+	for (int i = 0; i < 100; i++)
+		REQUIRE_EQ(ledger_promise(PAGE, i + 1, UINT32_MAX, &fd[i]), 0);
+	EXPECT_EQ(ledger_promised(PAGE), before + 5050);
+	for (int i = 0; i < 100; i += 2)
+		close(fd[i]);
+	EXPECT_EQ(ledger_promised(PAGE), before + 2550);
+	for (int i = 1; i < 100; i += 2)
+		close(fd[i]);
+}
