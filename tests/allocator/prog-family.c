@@ -10,46 +10,19 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#define CHECK(what)                                                          \
-	do {                                                                 \
-		if (!(what)) {                                               \
-			fprintf(stderr, "line %d: %s\n", __LINE__, #what);   \
-			_exit(1);                                            \
-		}                                                            \
-	} while (0)
+#include "tests/allocator/prog.h"
 
 /* Sizes the compiler can't see through: it warns of, or drops, calls it can judge. */
 static volatile size_t too_much = SIZE_MAX - 4096;
 static volatile size_t none;
-
-static uint64_t next_random(uint64_t *state)
-{
-	uint64_t x = *state;
-
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	return *state = x;
-}
-
-static int is_filled(const unsigned char *at, int with, size_t bytes)
-{
-	for (size_t i = 0; i < bytes; i++)
-		if (at[i] != (unsigned char)with)
-			return 0;
-	return 1;
-}
 
 static void zero_bytes(void)
 {
@@ -252,258 +225,6 @@ static void growing_neighbours(void)
 	}
 }
 
-/* Threads, random calls, and each block's content is its own -------------------- */
-
-enum { SHADOW_THREADS = 4, SHADOW_STEPS = 260000, SHADOW_BLOCKS = 300, SHADOW_SWAP = 64 };
-
-struct block {
-	unsigned char *at;
-	size_t bytes;
-	unsigned char tag;
-};
-
-static struct block swap_place[SHADOW_SWAP];
-static pthread_mutex_t swap_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static size_t random_size(uint64_t *rng)
-{
-	uint64_t dice = next_random(rng) % 10000;
-
-	if (dice == 0)
-		return next_random(rng) % (6 << 20);
-	if (dice < 20)
-		return next_random(rng) % (300 << 10);
-	if (dice < 1000)
-		return next_random(rng) % 20000;
-	return next_random(rng) % 600;
-}
-
-/* First, last and a few between: all of it would test memset. */
-static void stamp(struct block *b)
-{
-	for (size_t i = 0; i < b->bytes; i += b->bytes / 16 + 1)
-		b->at[i] = b->tag;
-	if (b->bytes)
-		b->at[b->bytes - 1] = b->tag;
-}
-
-static void verify(const struct block *b, size_t bytes)
-{
-	for (size_t i = 0; i < b->bytes; i += b->bytes / 16 + 1)
-		CHECK(i >= bytes || b->at[i] == b->tag);
-	CHECK(!b->bytes || b->bytes > bytes || b->at[b->bytes - 1] == b->tag);
-}
-
-static void make(struct block *b, uint64_t *rng)
-{
-	uint64_t how = next_random(rng) % 8;
-
-	b->bytes = random_size(rng);
-	b->tag = (unsigned char)(next_random(rng) | 1);
-	if (how == 0) {
-		b->at = calloc(1, b->bytes);
-		CHECK(b->at && is_filled(b->at, 0, b->bytes));
-	} else if (how == 1) {
-		size_t align = (size_t)16 << next_random(rng) % 10;
-
-		b->at = memalign(align, b->bytes);
-		CHECK((uintptr_t)b->at % align == 0);
-	} else {
-		b->at = malloc(b->bytes);
-	}
-	CHECK(b->at && malloc_usable_size(b->at) >= b->bytes);
-	stamp(b);
-}
-
-static void *shadow_work(void *arg)
-{
-	struct block *block = calloc(SHADOW_BLOCKS, sizeof(*block));
-	uint64_t rng = 88172645463325252u + (uintptr_t)arg * 77;
-
-	for (int step = 0; step < SHADOW_STEPS; step++) {
-		struct block *b = &block[next_random(&rng) % SHADOW_BLOCKS];
-		uint64_t what = next_random(&rng) % 16;
-
-		if (!b->at) {
-			make(b, &rng);
-		} else if (what < 3) {
-			size_t bytes = random_size(&rng) + 1;
-
-			verify(b, b->bytes);
-			b->at = realloc(b->at, bytes);
-			CHECK(b->at);
-			verify(b, bytes);
-			b->bytes = bytes;
-			stamp(b);
-		} else if (what < 5) {
-			struct block mine = *b;
-			size_t i = next_random(&rng) % SHADOW_SWAP;
-
-			pthread_mutex_lock(&swap_lock);
-			*b = swap_place[i];
-			swap_place[i] = mine;
-			pthread_mutex_unlock(&swap_lock);
-			if (b->at)
-				verify(b, b->bytes);
-		} else {
-			verify(b, b->bytes);
-			free(b->at);
-			b->at = NULL;
-		}
-		if (step % 60000 == 59999)
-			malloc_trim(0);
-	}
-	for (int i = 0; i < SHADOW_BLOCKS; i++) {
-		if (block[i].at)
-			verify(&block[i], block[i].bytes);
-		free(block[i].at);
-	}
-	free(block);
-	return NULL;
-}
-
-static void run_threads(void *(*work)(void *), int n)
-{
-	pthread_t id[64];
-
-	for (intptr_t i = 0; i < n; i++)
-		CHECK(pthread_create(&id[i], NULL, work, (void *)i) == 0);
-	for (int i = 0; i < n; i++)
-		pthread_join(id[i], NULL);
-}
-
-static void shadow(void)
-{
-	run_threads(shadow_work, SHADOW_THREADS);
-	for (int i = 0; i < SHADOW_SWAP; i++)
-		free(swap_place[i].at);
-}
-
-/* fork --------------------------------------------------------------------------- */
-
-static volatile int stop;
-
-static void *churn(void *arg)
-{
-	uint64_t rng = 1234567 + (uintptr_t)arg;
-
-	while (!stop) {
-		size_t bytes = random_size(&rng);
-		unsigned char *at = malloc(bytes);
-
-		CHECK(at);
-		memset(at, 3, bytes < 5000 ? bytes : 5000);
-		free(at);
-		if (next_random(&rng) % 512 == 0) {
-			at = malloc(9 << 20);
-			CHECK(at);
-			memset(at, 3, 9 << 20);
-			free(at);
-			if ((uintptr_t)arg == 0)
-				malloc_trim(0);
-		}
-	}
-	return NULL;
-}
-
-static void child_uses_the_heap(const unsigned char *kept, size_t bytes)
-{
-	alarm(20);
-	CHECK(is_filled(kept, 0x5a, bytes));
-	run_threads(churn, 0);
-	for (size_t i = 1; i < 2000; i++) {
-		unsigned char *at = malloc(i * 64);
-
-		CHECK(at);
-		memset(at, 1, i * 64);
-		free(at);
-	}
-	_exit(0);
-}
-
-static void fork_with_threads(void)
-{
-	enum { N = 3, KEPT = 6 << 20 };
-	unsigned char *kept = malloc(KEPT);
-	pthread_t id[N];
-
-	memset(kept, 0x5a, KEPT);
-	for (intptr_t i = 0; i < N; i++)
-		CHECK(pthread_create(&id[i], NULL, churn, (void *)i) == 0);
-	for (int round = 0; round < 60; round++) {
-		int status = 0;
-		pid_t pid = fork();
-
-		CHECK(pid >= 0);
-		if (pid == 0)
-			child_uses_the_heap(kept, KEPT);
-		CHECK(waitpid(pid, &status, 0) == pid);
-		CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	}
-	stop = 1;
-	for (int i = 0; i < N; i++)
-		pthread_join(id[i], NULL);
-	CHECK(is_filled(kept, 0x5a, KEPT));
-	free(kept);
-}
-
-/* Threads end ---------------------------------------------------------------------- */
-
-static pthread_key_t key;
-
-/* Runs when the allocator has perhaps cleaned up after the thread already. */
-static void late(void *value)
-{
-	void *at = malloc(300);
-	static _Atomic unsigned calls;
-
-	CHECK(at);
-	free(at);
-	free(value);
-	if (calls++ % 2)
-		CHECK(pthread_setspecific(key, malloc(50)) == 0);
-}
-
-static void *short_work(void *arg)
-{
-	void *at[50];
-
-	CHECK(pthread_setspecific(key, malloc(100)) == 0);
-	for (int i = 0; i < 50; i++)
-		CHECK((at[i] = malloc((size_t)i * 100 + 1)) != NULL);
-	for (int i = 0; i < 50; i++)
-		free(at[i]);
-	return arg;
-}
-
-static long resident_kib(void)
-{
-	char line[256];
-	long kib = 0, value;
-	FILE *f = fopen("/proc/self/status", "r");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "VmRSS: %ld", &value) == 1 ||
-		    sscanf(line, "HugetlbPages: %ld", &value) == 1)
-			kib += value;
-	if (f)
-		fclose(f);
-	return kib;
-}
-
-static void thread_exit(void)
-{
-	long before;
-
-	CHECK(pthread_key_create(&key, late) == 0);
-	for (int i = 0; i < 50; i++)
-		run_threads(short_work, 8);
-	before = resident_kib();
-	for (int i = 0; i < 400; i++)
-		run_threads(short_work, 8);
-	CHECK(resident_kib() - before < 16 << 10);
-}
-
 /* Other moments ---------------------------------------------------------------------- */
 
 static void *from_constructor;
@@ -620,10 +341,7 @@ static void told(void)
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		void (*run)(void);
-	} cases[] = {
+	static const struct prog_case cases[] = {
 		{ "zero_bytes", zero_bytes },
 		{ "overflow", overflow },
 		{ "alignment", alignment },
@@ -634,9 +352,6 @@ int main(int argc, char **argv)
 		{ "calloc_is_zero", calloc_is_zero },
 		{ "realloc_keeps", realloc_keeps },
 		{ "growing_neighbours", growing_neighbours },
-		{ "shadow", shadow },
-		{ "fork_with_threads", fork_with_threads },
-		{ "thread_exit", thread_exit },
 		{ "before_and_after_main", before_and_after_main },
 		{ "loading", loading },
 		{ "signals", signals },
@@ -644,13 +359,5 @@ int main(int argc, char **argv)
 		{ "told", told },
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		if (argc == 2 && strcmp(argv[1], cases[i].name) == 0) {
-			cases[i].run();
-			return 0;
-		}
-	}
-	for (size_t i = 0; argc < 2 && i < sizeof(cases) / sizeof(cases[0]); i++)
-		puts(cases[i].name);
-	return argc == 2 ? 2 : 0;
+	return run_case(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
 }
