@@ -3,6 +3,9 @@
 #include "allocator/next.h"
 
 #include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -12,6 +15,7 @@
 
 /* A static program has no dlsym, and must not be made to link one. */
 #pragma weak dlsym
+#pragma weak dladdr1
 
 static struct next found;
 
@@ -20,19 +24,38 @@ const struct next *next(void)
 	return &found;
 }
 
+/*
+ * Where an executable that isn't position-independent takes a function's address, its
+ * own stub for that function is the answer to everybody who asks. Calling it leads to
+ * whoever is first, and as we are asked at all, that is us.
+ */
+static bool is_stub(void *at)
+{
+	const ElfW(Sym) *symbol = NULL;
+	Dl_info info;
+
+	return at && dladdr1 && dladdr1(at, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol &&
+	       symbol->st_shndx == SHN_UNDEF;
+}
+
+static bool is_ours(void *at, void *ours)
+{
+	return at == ours || is_stub(at);
+}
+
 /* The first of that name that isn't ours: one in front of us, or the next. */
 static void *find(const char *name, void *ours)
 {
 	void *at = dlsym(RTLD_DEFAULT, name);
 
-	return at == ours ? dlsym(RTLD_NEXT, name) : at;
+	return is_ours(at, ours) ? dlsym(RTLD_NEXT, name) : at;
 }
 
 #define FIND(name) (*(void **)(void *)&found.name = find(#name, (void *)(uintptr_t)name))
 
 bool next_is_in_front(void)
 {
-	return dlsym && dlsym(RTLD_DEFAULT, "malloc") != (void *)(uintptr_t)family_malloc;
+	return dlsym && !is_ours(dlsym(RTLD_DEFAULT, "malloc"), (void *)(uintptr_t)family_malloc);
 }
 
 bool next_find(void)

@@ -187,6 +187,34 @@ static void open_run(uintptr_t from, uintptr_t to, uintptr_t lo, uintptr_t hi, b
 	}
 }
 
+/*
+ * The heap grows at @u: units from there on that nobody has, as far as a large heap
+ * wants them, wait for their first piece with their pages.
+ */
+static void back_ahead(uintptr_t u)
+{
+	const size_t ahead = unit_ahead_bytes();
+	uintptr_t to = u, got;
+
+	while (to - u < ahead) {
+		struct unit *unit = unit_at(to);
+
+		if (!unit || unit->state != UNIT_SPACE || !lock_try(&unit->lock))
+			break;
+		to += unit_bytes();
+	}
+	got = to > u ? unit_back_ahead(u, to) : u;
+	for (uintptr_t v = u; v < to; v += unit_bytes()) {
+		struct unit *unit = unit_at(v);
+
+		if (v < got) {
+			unit->left_at = unit_now_seconds();
+			__atomic_store_n(&unit->count, 0, __ATOMIC_RELEASE);
+		}
+		lock_drop(&unit->lock);
+	}
+}
+
 /* Called as a guest of the gate. Returns how far it came: @hi if all. */
 static uintptr_t back_closed(uintptr_t u, uintptr_t lo, uintptr_t hi)
 {
@@ -212,6 +240,8 @@ static uintptr_t back_closed(uintptr_t u, uintptr_t lo, uintptr_t hi)
 		if (!ok)
 			return u;
 		u = to;
+		if (to >= hi && !hollow)
+			back_ahead(to);
 	}
 	return hi;
 }

@@ -24,6 +24,8 @@
 /* More than this and half of what is in use need not lie idle in other arenas. */
 #define IDLE_LEAST (64 * MIB)
 
+#define AHEAD_UNITS_MOST 8
+
 #define TOP_LEAVES ((size_t)1 << (PAGEMAP_ADDRESS_BITS - GRANULE_SHIFT - LEAF_BITS))
 
 static struct {
@@ -314,6 +316,26 @@ static bool back_all(uintptr_t lo, uintptr_t hi, size_t more, bool hollow)
 bool unit_back(uintptr_t lo, uintptr_t hi, size_t more)
 {
 	return back_all(lo, hi, more, false);
+}
+
+/* A 64th of what is in use, so that a page costs one call in eight, not ten calls. */
+size_t unit_ahead_bytes(void)
+{
+	size_t bytes = align_down(load(&units.totals.in_use) / 64, units.bytes);
+
+	return bytes < AHEAD_UNITS_MOST * units.bytes ? bytes : AHEAD_UNITS_MOST * units.bytes;
+}
+
+uintptr_t unit_back_ahead(uintptr_t lo, uintptr_t hi)
+{
+	enum reason why;
+
+	hi = alike(lo, hi);
+	if (unit_at(lo)->state != UNIT_SPACE || !may_be_huge(conf_get(), 0, &why))
+		return lo;
+	hi = back_huge(lo, hi, mapped_page(unit_at(lo)), &why);
+	note_peak();
+	return hi;
 }
 
 bool unit_back_hollow(uintptr_t lo, uintptr_t hi)

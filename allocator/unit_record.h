@@ -76,6 +76,13 @@ void unit_count_in_use(size_t bytes, bool more);
  */
 bool unit_back(uintptr_t lo, uintptr_t hi, size_t more);
 
+/*
+ * How many bytes of a large heap to back ahead of its needs, and doing it: as much of
+ * [lo, hi) as is huge from @lo on. Returns its end.
+ */
+size_t unit_ahead_bytes(void);
+uintptr_t unit_back_ahead(uintptr_t lo, uintptr_t hi);
+
 /* The same units become small pages that take no memory until touched. */
 bool unit_back_hollow(uintptr_t lo, uintptr_t hi);
 

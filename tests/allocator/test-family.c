@@ -3,7 +3,7 @@
 /*
  * test-family.c - the malloc family under the preload: as glibc's would be, and ours
  *
- * Each case of prog-family runs with the next malloc in line (HUGETLB_MORECORE=no),
+ * Each case of prog-family and prog-threads runs with the next malloc in line (HUGETLB_MORECORE=no),
  * on small pages (thp), on a pool that is large enough, and on one that runs out.
  */
 #include <stdio.h>
@@ -13,10 +13,10 @@
 #include "tests/harness/pool.h"
 #include "tests/harness/spawn.h"
 
-static void run(const char *name, const char *setting)
+static void run(const char *program, const char *name, const char *setting)
 {
 	struct spawned r = spawn(&(struct spawn){
-		.argv = SPAWN_ARGV(strdup(harness_build_path("tests/allocator/prog-family")), name),
+		.argv = SPAWN_ARGV(strdup(harness_build_path(program)), name),
 		.env = SPAWN_ARGV(setting),
 		.preload = "libhresv.so",
 		.timeout_secs = 100,
@@ -28,43 +28,46 @@ static void run(const char *name, const char *setting)
 	EXPECT_EQ(r.exit_status, 0);
 }
 
-#define CASE(name)                                                                          \
-	TEST(name##_is_as_in_glibc_with_the_next_malloc) { run(#name, "HUGETLB_MORECORE=no"); }\
+#define FAMILY "tests/allocator/prog-family"
+#define THREADS "tests/allocator/prog-threads"
+
+#define CASE(program, name)                                                                          \
+	TEST(name##_is_as_in_glibc_with_the_next_malloc) { run(program, #name, "HUGETLB_MORECORE=no"); }\
 	TEST_TIMEOUT(name##_is_as_in_glibc_on_small_pages, 120)                             \
 	{                                                                                   \
-		run(#name, "HUGETLB_MORECORE=thp");                                         \
+		run(program, #name, "HUGETLB_MORECORE=thp");                                         \
 	}                                                                                   \
 	TEST_TIMEOUT(name##_is_as_in_glibc_without_a_pool, 120)                             \
 	{                                                                                   \
 		pool_set(2 * MIB, 0);                                                       \
-		run(#name, "HUGETLB_MALLOC_START=0");                                       \
+		run(program, #name, "HUGETLB_MALLOC_START=0");                                       \
 	}                                                                                   \
 	TEST_TIMEOUT(name##_is_as_in_glibc_on_huge_pages, 120)                              \
 	{                                                                                   \
 		pool_set(2 * MIB, 200);                                                     \
-		run(#name, "HUGETLB_MALLOC_START=0");                                       \
+		run(program, #name, "HUGETLB_MALLOC_START=0");                                       \
 	}                                                                                   \
 	TEST_TIMEOUT(name##_is_as_in_glibc_when_the_pool_runs_out, 120)                     \
 	{                                                                                   \
 		pool_set(2 * MIB, 5);                                                       \
-		run(#name, "HUGETLB_MALLOC_START=1M");                                      \
+		run(program, #name, "HUGETLB_MALLOC_START=1M");                                      \
 	}
 
-CASE(zero_bytes)
-CASE(overflow)
-CASE(alignment)
-CASE(bad_alignment)
-CASE(realloc_edges)
-CASE(errno_is_kept)
-CASE(usable)
-CASE(calloc_is_zero)
-CASE(realloc_keeps)
-CASE(growing_neighbours)
-CASE(shadow)
-CASE(fork_with_threads)
-CASE(thread_exit)
-CASE(before_and_after_main)
-CASE(loading)
-CASE(signals)
-CASE(short_of_space)
-CASE(told)
+CASE(FAMILY, zero_bytes)
+CASE(FAMILY, overflow)
+CASE(FAMILY, alignment)
+CASE(FAMILY, bad_alignment)
+CASE(FAMILY, realloc_edges)
+CASE(FAMILY, errno_is_kept)
+CASE(FAMILY, usable)
+CASE(FAMILY, calloc_is_zero)
+CASE(FAMILY, realloc_keeps)
+CASE(FAMILY, growing_neighbours)
+CASE(THREADS, shadow)
+CASE(THREADS, fork_with_threads)
+CASE(THREADS, thread_exit)
+CASE(FAMILY, before_and_after_main)
+CASE(FAMILY, loading)
+CASE(FAMILY, signals)
+CASE(FAMILY, short_of_space)
+CASE(FAMILY, told)

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* family-threads.h - random calls of many threads, fork among them, and their end */
-#ifndef HRESV_TESTS_ALLOCATOR_FAMILY_THREADS_H
-#define HRESV_TESTS_ALLOCATOR_FAMILY_THREADS_H
+/*
+ * prog-threads.c - the malloc family and threads: prog-threads CASE
+ *
+ * As prog-family.c: each case holds for glibc's malloc too.
+ */
+#define _GNU_SOURCE
+#include <malloc.h>
+#include <stdlib.h>
+#include <sys/wait.h>
 
-#include "tests/allocator/family.h"
+#include "tests/allocator/prog.h"
 
 /* Threads, random calls, and each block's content is its own -------------------- */
 
@@ -113,16 +119,6 @@ static void *shadow_work(void *arg)
 	}
 	free(block);
 	return NULL;
-}
-
-static void run_threads(void *(*work)(void *), int n)
-{
-	pthread_t id[64];
-
-	for (intptr_t i = 0; i < n; i++)
-		CHECK(pthread_create(&id[i], NULL, work, (void *)i) == 0);
-	for (int i = 0; i < n; i++)
-		pthread_join(id[i], NULL);
 }
 
 static void shadow(void)
@@ -257,4 +253,13 @@ static void thread_exit(void)
 	CHECK(resident_kib() - before < 16 << 10);
 }
 
-#endif
+int main(int argc, char **argv)
+{
+	static const struct prog_case cases[] = {
+		{ "shadow", shadow },
+		{ "fork_with_threads", fork_with_threads },
+		{ "thread_exit", thread_exit },
+	};
+
+	return run_case(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
+}
