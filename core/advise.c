@@ -108,9 +108,10 @@ static long advise_huge(const struct piece *p)
 	case MADV_WILLNEED:
 	case MADV_HUGEPAGE:
 	case MADV_NOHUGEPAGE:
+		return 0;
 	case ADVICE_COLLAPSE:
 	case ADVICE_GUARD_REMOVE:
-		return 0;
+		return sys_madvise(p->lo, 0, p->advice);	/* known here? nothing to do */
 	case MADV_COLD:
 	case MADV_PAGEOUT:
 		return p->word & WORD_LOCKED ? -EINVAL : 0;

@@ -151,7 +151,7 @@ static struct amount at_stake(void)
 /* A free page, promised to nobody, for every page that will be shared. */
 static bool promise_all(const struct amount *a, int ret_fds[SIZES])
 {
-	bool enough = true;
+	bool enough = !aside_holds_turn();
 
 	for (size_t i = 0; i < a->n && enough; i++) {
 		struct turn t = turn_take(TURN_ALONE, a->of[i].page_bytes);

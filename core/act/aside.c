@@ -63,6 +63,19 @@ void aside_forget(uintptr_t at)
 	lock_drop(&list.lock);
 }
 
+bool aside_holds_turn(void)
+{
+	const struct aside *site;
+	bool holds = false;
+
+	lock_take(&list.lock);
+	site = (const struct aside *)list.sites.at;
+	for (size_t i = 0; i < list.sites.bytes / sizeof(*site); i++)
+		holds = holds || site[i].turn >= 0;
+	lock_drop(&list.lock);
+	return holds;
+}
+
 void aside_abandon(void)
 {
 	struct aside *site = (struct aside *)list.sites.at;

@@ -20,6 +20,12 @@ bool aside_note(uintptr_t at, size_t bytes);
 void aside_set_turn(uintptr_t at, int fd);
 void aside_forget(uintptr_t at);
 
+/*
+ * Does a thread of ours hold a turn out of the gate? It can't give it up while the
+ * gate is closed: the closer must not wait for it.
+ */
+bool aside_holds_turn(void);
+
 /* In a fork child: unmaps and closes what its parent's threads were building. */
 void aside_abandon(void);
 

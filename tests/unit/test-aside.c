@@ -60,3 +60,15 @@ TEST(aside_abandoned_twice_does_nothing_the_second_time)
 	aside_abandon();
 	EXPECT_TRUE(is_mapped((uintptr_t)again));
 }
+
+TEST(aside_with_a_turn_says_so_until_it_is_given_up)
+{
+	uintptr_t at = site();
+
+	EXPECT_FALSE(aside_holds_turn());
+	aside_set_turn(at, 0);
+	EXPECT_TRUE(aside_holds_turn());
+	aside_set_turn(at, -1);
+	EXPECT_FALSE(aside_holds_turn());
+	aside_forget(at);
+}
