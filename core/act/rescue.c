@@ -182,14 +182,14 @@ static bool rescue(uintptr_t at)
 bool rescue_touch(uintptr_t at, size_t bytes)
 {
 	const uintptr_t hi = at + bytes;
-	bool any = false;
+	bool any = was_mended_meanwhile();	/* another thread was quicker, perhaps here */
 
 	if (bytes == 0 || hi < at)
 		return false;
 	for (uintptr_t page = at; page < hi; page = align_down(page, GRANULE) + GRANULE) {
 		page_word word = pagemap_get(page);
 
-		any = writers_wait(page) || any;
+		any = writers_wait(page) || word_kind(word) == PAGE_SPLIT || any;
 		if (!may_be_mended(word) || !(word_prot(word) & PROT_WRITE))
 			continue;
 		__atomic_fetch_or((volatile char *)page, 0, __ATOMIC_RELAXED);
