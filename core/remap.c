@@ -30,19 +30,13 @@
 #include "core/commit.h"
 #include "core/facts/maps.h"
 #include "core/guard.h"
+#include "core/remap.h"
 #include "core/route.h"
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
 #define FLAGS_KNOWN (MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)
-
-struct remap {
-	uintptr_t at, to;
-	size_t bytes, new_bytes;	/* on base page lines */
-	int flags;
-	struct map_facts facts;		/* of the whole old range */
-};
 
 static long as_asked(const struct remap *r)
 {
@@ -65,84 +59,6 @@ static bool is_refused(const struct remap *r)
 		return false;
 	return !is_aligned(r->to, page) || r->to + r->new_bytes < r->to ||
 	       (r->to < r->at + r->bytes && r->at < r->to + r->new_bytes);
-}
-
-/* New memory behind the old: private, of the same protection. */
-static long map_more(const struct remap *r, uintptr_t at, size_t bytes, int extra)
-{
-	return sys_mmap(at, bytes, r->facts.prot, MAP_PRIVATE | MAP_ANONYMOUS | extra, -1, 0);
-}
-
-static void grown(const struct remap *r, uintptr_t lo, uintptr_t hi)
-{
-	const struct request rq = { .use = USE_MMAP, .at = lo, .bytes = hi - lo,
-				    .prot = r->facts.prot };
-
-	if (hi - lo >= GRANULE && (rq.prot & (PROT_READ | PROT_WRITE)) == (PROT_READ | PROT_WRITE))
-		commit_fresh(&rq, lo, hi);
-}
-
-/* What the last huge page has besides its content, new memory behind it has too. */
-static void dress(uintptr_t lo, uintptr_t hi, int prot, page_word word)
-{
-	if (word_pkey(word))
-		sys_pkey_mprotect(lo, hi - lo, prot, word_pkey(word));
-	if (word & WORD_NOFORK)
-		sys_madvise(lo, hi - lo, MADV_DONTFORK);
-	if (word & WORD_NODUMP)
-		sys_madvise(lo, hi - lo, MADV_DONTDUMP);
-	if (word & WORD_LOCKED)
-		sys_mlock2(lo, hi - lo, 0);
-}
-
-/* Small pages that we don't follow. */
-static bool grows_by_kernel(page_word last)
-{
-	return !word_is_huge_ours(last) && word_kind(last) != PAGE_SMALL;
-}
-
-static void grown_like(const struct remap *r, uintptr_t end, size_t more, page_word last)
-{
-	if (last & (WORD_NOFORK | WORD_NODUMP | WORD_LOCKED | WORD_PKEY_MASK))
-		dress(end, end + more, r->facts.prot, last);
-	else
-		grown(r, end, end + more);
-}
-
-/*
- * [end, end + more) becomes part of the mapping before it. Where that is small
- * pages that we don't follow, only the kernel knows what they have been advised:
- * it lets the last page grow. 0 or -errno.
- */
-static long grow_behind(const struct remap *r, uintptr_t end, size_t more)
-{
-	const page_word last = pagemap_get(end - 1);
-	const size_t page = mem_page_bytes();
-	long at;
-
-	if (grows_by_kernel(last)) {
-		at = sys_mremap(end - page, page, page + more, 0, 0);
-		return sys_failed(at) ? at : 0;
-	}
-	at = map_more(r, end, more, MAP_FIXED_NOREPLACE);
-	if (sys_failed(at))
-		return at;
-	if ((uintptr_t)at != end) {
-		sys_munmap((uintptr_t)at, more);
-		return -EEXIST;
-	}
-	grown_like(r, end, more, last);
-	return 0;
-}
-
-static long grow_in_place(const struct remap *r)
-{
-	const size_t more = r->new_bytes - r->bytes;
-	uintptr_t end = r->at + r->bytes;
-
-	if (r->facts.shared || end + more < end)
-		return -ENOMEM;
-	return grow_behind(r, end, more) ? -ENOMEM : (long)r->at;
 }
 
 /* Address space for the new place: the program's, or one that lies alike. */
@@ -281,7 +197,7 @@ static long map_beforehand(const struct remap *r, uintptr_t to)
 {
 	if (r->new_bytes <= r->bytes)
 		return 0;
-	return sys_failed(map_more(r, to + r->bytes, r->new_bytes - r->bytes, MAP_FIXED)) ?
+	return sys_failed(remap_map_more(r, to + r->bytes, r->new_bytes - r->bytes, MAP_FIXED)) ?
 	       -ENOMEM : 0;
 }
 
@@ -293,13 +209,13 @@ static void join(const struct remap *r, uintptr_t end, size_t more)
 {
 	const page_word last = pagemap_get(end - 1);
 
-	if (!grows_by_kernel(last)) {
-		grown_like(r, end, more, last);
+	if (!remap_grows_by_kernel(last)) {
+		remap_grown_like(r, end, more, last);
 		return;
 	}
 	sys_munmap(end, more);
-	if (grow_behind(r, end, more) != 0)
-		map_more(r, end, more, MAP_FIXED_NOREPLACE);
+	if (remap_grow_behind(r, end, more) != 0)
+		remap_map_more(r, end, more, MAP_FIXED_NOREPLACE);
 }
 
 static long move_to_new_place(const struct remap *r)
@@ -369,6 +285,16 @@ static size_t must_be_one(const struct remap *r)
 	return r->bytes < r->new_bytes ? r->bytes : r->new_bytes;
 }
 
+/* Same place, same size, all of it huge pages of one kind: one mapping, and known to be. */
+static bool changes_nothing(const struct remap *r)
+{
+	page_word word;
+
+	return r->new_bytes == r->bytes && !(r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) &&
+	       pagemap_run(r->at, r->at + r->bytes, &word) == r->at + r->bytes &&
+	       word_is_huge_ours(word);
+}
+
 /* Called as a guest of the gate. */
 static long remap(struct remap *r)
 {
@@ -378,6 +304,8 @@ static long remap(struct remap *r)
 		err = maps_read_range("", r->at, r->at + mem_page_bytes(), &r->facts);
 		return !err && r->facts.shared ? view_again(r) : as_asked(r);
 	}
+	if (changes_nothing(r))
+		return (long)r->at;
 	err = maps_read_range("", r->at, r->at + must_be_one(r), &r->facts);
 	if (err)
 		return err;
@@ -395,7 +323,7 @@ static long remap(struct remap *r)
 		return move_to_new_place(r);
 	if (r->new_bytes == r->bytes)
 		return (long)r->at;
-	err = grow_in_place(r);
+	err = remap_grow_in_place(r);
 	if (err == -ENOMEM && (r->flags & MREMAP_MAYMOVE))
 		err = move_to_new_place(r);
 	return err;

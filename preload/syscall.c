@@ -21,6 +21,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#include "core/route.h"
 #include "preload/call.h"
 #include "preload/fork.h"
 
@@ -37,6 +38,9 @@ __attribute__((used)) const unsigned char syscall_is_ours[NUMBERS] = {
 	[SYS_clone] = 2,	   [SYS_clone3] = 2,
 #ifdef SYS_fork
 	[SYS_fork] = 2,
+#endif
+#ifdef SYS_set_mempolicy_home_node
+	[SYS_set_mempolicy_home_node] = 1,
 #endif
 };
 
@@ -77,6 +81,13 @@ long syscall_route(long nr, long a, long b, long c, long d, long e, long f)
 	case SYS_mbind:
 		return mbind(at, bytes, (int)c, (const unsigned long *)d, (unsigned long)e,
 			     (unsigned)f);
+#ifdef SYS_set_mempolicy_home_node
+	case SYS_set_mempolicy_home_node:
+		if (route_concerns((uintptr_t)at, bytes) &&
+		    route_make_small((uintptr_t)at, bytes, false) != 0)
+			return call_value(-ENOMEM);
+		return call_value(sys_call(nr, a, b, c, d, 0, 0));
+#endif
 	case SYS_remap_file_pages:
 		return remap_file_pages(at, bytes, (int)c, (size_t)d, (int)e);
 	case SYS_prctl:
