@@ -278,7 +278,8 @@ main() {
 		with_a_limit "3. The container may use 64 MiB of huge pages" 64 \
 			"As much as the limit allows is huge, in the same mapping as the rest." || failed=1
 		with_a_limit "4. The container may use what the node has" max \
-			"PostgreSQL's own request, proven before it was granted: nothing is left small." ||
+			"PostgreSQL's own request, proven before it was granted, is huge as a whole. Its
+heap stays small: a program that needs little takes no page from others." ||
 			failed=1
 	fi
 	title "That was all"

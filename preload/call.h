@@ -4,8 +4,9 @@
  *
  * An interposed call is indistinguishable from libc's: its type, its results,
  * errno set exactly when it fails. It asks whether the call concerns us, hands
- * it to core/route or makes the raw system call, and nothing else. No dlsym:
- * what lies behind these names in libc is the same system call.
+ * it to core/route or makes the raw system call, and nothing else. What lies
+ * behind most of these names in libc is the same system call; for the few where
+ * it is more (fork, read: cancellation points), see real.c.
  */
 #ifndef HRESV_PRELOAD_CALL_H
 #define HRESV_PRELOAD_CALL_H

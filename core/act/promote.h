@@ -2,7 +2,7 @@
 /*
  * promote.h - small memory of ours that was touched becomes huge later
  *
- * There is no thread of ours in a program: promotion rides on its next large
+ * No thread of ours does it: promotion rides on the program's next large
  * calls, a few pages at a time and never longer than PROMOTE_BUDGET_NS.
  */
 #ifndef HRESV_CORE_ACT_PROMOTE_H
