@@ -115,14 +115,21 @@ $(CORE_A): $(CORE_OBJ)
 	@mkdir -p $(@D)
 	$(call say,AR,$@) rm -f $@ && $(AR) rcsD $@ $(CORE_OBJ)
 
+# For tests that make its system calls fail.
+API_A := $(BUILD)/libhresv-api.a
+$(API_A): $(API_OBJ)
+	@mkdir -p $(@D)
+	$(call say,AR,$@) rm -f $@ && $(AR) rcsD $@ $(API_OBJ)
+
 comma := ,
 
 # $(1) soname, $(2) version script, $(3) objects and archives. Bound symbolically:
 # what calls mmap or free in here means ours, whoever else defines it.
 define link_shared
 @mkdir -p $(@D)
+@ln -sf $(notdir $@) $(@D)/$(1)
 $(call say,LD,$@) $(CC) -shared -pthread $(CFLAGS) -o $@ -Wl,-soname,$(1) \
-	-Wl,--version-script=$(srcdir)/$(2) -Wl,-z,defs -Wl,-Bsymbolic-functions $(LINK_FLAGS) $(3)
+	-Wl,--version-script=$(srcdir)/$(2) -Wl,--exclude-libs,ALL -Wl,-z,defs -Wl,-Bsymbolic-functions $(LINK_FLAGS) $(3)
 endef
 
 # initfirst: fork handlers run in the order they were registered, and ours must be
@@ -202,8 +209,14 @@ $(HARNESS_OBJ) $(call objects,$(TEST_SRC)): FLAGS = $(CHECK_CFLAGS)
 $(HARNESS_A): $(HARNESS_OBJ)
 	$(call say,AR,$@) rm -f $@ && $(AR) rcsD $@ $^
 
-$(INSIDE): INSIDE_LIBS = $(CORE_A)
-$(INSIDE): $(CORE_A)
+$(INSIDE): INSIDE_LIBS = $(API_A) $(CORE_A)
+$(INSIDE): $(CORE_A) $(API_A)
+
+# What the API does is tested in the library that programs link.
+API_TESTS  := $(filter $(BUILD)/tests/api/%,$(TEST_BIN) $(PROG_BIN))
+API_LIB    := $(if $(MALLOC_SO),libhresv-malloc.so,libhresv.so)
+$(API_TESTS): INSIDE_LIBS = -L$(BUILD) -l$(API_LIB:lib%.so=%) -Wl,-rpath,$(abspath $(BUILD))
+$(API_TESTS): $(BUILD)/$(API_LIB)
 
 $(TEST_BIN): $(BUILD)/%: $(BUILD)/obj/%.o $(HARNESS_A)
 	@mkdir -p $(@D)
@@ -273,7 +286,7 @@ bench-run: all $(BENCH_BIN)
 ## Installing --------------------------------------------------------------------------
 
 INSTALL ?= install
-PC_FILES := $(if $(HRESV_SO),libhresv.pc) $(if $(MALLOC_SO),libhresv-malloc.pc)
+PC_FILES := $(if $(HRESV_SO),libhresv.pc) $(if $(MALLOC_SO),libhresv-malloc.pc hresv.pc)
 PC_FILES := $(patsubst %.in,%,$(filter $(addsuffix .in,$(PC_FILES)),$(call sources,*.pc.in)))
 MAN_PAGES := $(call sources,man/*.[1-8])
 HEADERS  := $(call sources,include/*.h)

@@ -37,6 +37,7 @@
 #include "core/base/sys.h"
 #include "core/facts/conf.h"
 #include "core/plan.h"
+#include "core/reserve.h"
 
 #define SIZES 4
 #define REVIEW_AGAIN_NS 50000000u
@@ -83,6 +84,7 @@ static void renew(void)
 	promote_renew();
 	plan_renew();
 	attach_renew();
+	reserve_renew();
 	cow_forget();
 }
 
@@ -272,6 +274,7 @@ void fork_prepare(void)
 		return;
 	demote_shared_no_more();
 	self_mark();
+	reserve_freeze();
 	a = at_stake();
 	fk.way = choose(conf, &a);
 	act(fk.way);
@@ -312,6 +315,7 @@ void fork_parent(void)
 		promote_thaw();
 		plan_thaw();
 		attach_thaw();
+		reserve_thaw();
 	}
 	close_all(fk.promise);
 	if (fk.way == WAY_COPY)

@@ -2,6 +2,8 @@
 /* stats.c - the counters, and the table people read at exit */
 #include "core/act/stats.h"
 
+#include <stdbool.h>
+
 #include "core/base/out.h"
 #include "core/base/sys.h"
 
@@ -18,6 +20,36 @@ static void add(uint64_t *counter, uint64_t n)
 static uint64_t load(const uint64_t *counter)
 {
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+static struct {
+	uint64_t n;		/* atomic, like the counters */
+	void (*tell)(void);
+} fallback;
+
+static void note_fallback(void)
+{
+	void (*tell)(void) = __atomic_load_n(&fallback.tell, __ATOMIC_ACQUIRE);
+
+	add(&fallback.n, 1);
+	if (tell)
+		tell();
+}
+
+uint64_t stats_fallbacks(void)
+{
+	return load(&fallback.n);
+}
+
+void stats_on_fallback(void (*tell)(void))
+{
+	__atomic_store_n(&fallback.tell, tell, __ATOMIC_RELEASE);
+}
+
+/* Something had no more to give. What was never to be huge, or is not yet, is none. */
+static bool is_fallback(enum reason why)
+{
+	return why >= REASON_BUDGET && why != REASON_ALIGNMENT && why != REASON_NOT_YET;
 }
 
 const struct stats *stats_get(void)
@@ -39,6 +71,8 @@ void stats_huge(enum use use, size_t bytes)
 void stats_small(enum use use, size_t bytes, enum reason why)
 {
 	add(&counters.use[use].small[why], bytes);
+	if (is_fallback(why))
+		note_fallback();
 }
 
 void stats_guarded(size_t bytes, enum reason why)
@@ -50,6 +84,7 @@ void stats_guarded(size_t bytes, enum reason why)
 	}
 	add(&counters.guarded_refused, 1);
 	add(&counters.guarded_why[why], bytes);
+	note_fallback();
 }
 
 void stats_hold(size_t bytes)
@@ -75,6 +110,7 @@ uint64_t stats_held(void)
 void stats_demoted(size_t pages)
 {
 	add(&counters.demoted, pages);
+	note_fallback();
 }
 
 void stats_promoted(size_t pages)
@@ -85,6 +121,7 @@ void stats_promoted(size_t pages)
 void stats_rescued(size_t pages)
 {
 	add(&counters.rescued, pages);
+	note_fallback();
 }
 
 void stats_tell(const char *call, size_t asked, size_t huge, enum reason why, const char *where)

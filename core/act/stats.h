@@ -52,6 +52,13 @@ void stats_demoted(size_t pages);
 void stats_promoted(size_t pages);
 void stats_rescued(size_t pages);
 
+/*
+ * Fallbacks: requests that came short for want of something, and pages that were huge and are
+ * small now. @tell is called at each, in any thread and handler; one for the process.
+ */
+uint64_t stats_fallbacks(void);
+void stats_on_fallback(void (*tell)(void));
+
 /* HUGETLB_VERBOSE=3: one line for a decision. */
 void stats_tell(const char *call, size_t asked, size_t huge, enum reason why, const char *where);
 

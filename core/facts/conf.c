@@ -5,7 +5,9 @@
  * Owns the one pointer to it. Threads may race for the first read: each builds
  * its own, one wins, the others give theirs back. Strings are copied, as the
  * program may change its environment. A program without any HUGETLB_ variable
- * gets a constant and pays for no memory at all.
+ * gets a constant and pays for no memory at all. Whoever has read the pointer may
+ * use it for ever: a change of limits is made in place, or, of the constant, in
+ * a copy that takes its place once.
  */
 #include "core/facts/conf.h"
 
@@ -217,4 +219,32 @@ const struct conf *conf_start(char *const *environment)
 	const struct conf *c = __atomic_load_n(&now.sealed, __ATOMIC_ACQUIRE);
 
 	return c ? c : read_now(environment);
+}
+
+int conf_tune(uint64_t limit, uint64_t keep_free)
+{
+	const struct conf *c = conf_get();
+	struct conf mine;
+	struct sealed *s;
+	int err;
+
+	if (!c)
+		return -ENOMEM;
+	if (c == &defaults || c == &secure_process) {
+		mine = *c;
+		mine.limit = limit;
+		mine.keep_free = keep_free;
+		err = copy_sealed(&mine, &c);
+		if (!err)
+			__atomic_store_n(&now.sealed, c, __ATOMIC_RELEASE);
+		return err;
+	}
+	s = (struct sealed *)(uintptr_t)c;
+	err = (int)sys_mprotect((uintptr_t)s, s->bytes, PROT_READ | PROT_WRITE);
+	if (err)
+		return err;
+	__atomic_store_n(&s->conf.limit, limit, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->conf.keep_free, keep_free, __ATOMIC_RELAXED);
+	sys_mprotect((uintptr_t)s, s->bytes, PROT_READ);
+	return 0;
 }

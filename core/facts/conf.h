@@ -105,6 +105,13 @@ void conf_unseal(const struct conf *c);
  */
 const struct conf *conf_get(void);
 
+/*
+ * Changes the two limits of the running process (hresv_policy_set). The caller has
+ * closed the gate (lock.h): nobody is inside an operation that has read the old ones.
+ * 0; -ENOMEM.
+ */
+int conf_tune(uint64_t limit, uint64_t keep_free);
+
 /* The same for the first constructor of all, which runs before libc has environ. */
 const struct conf *conf_start(char *const *environment);
 
