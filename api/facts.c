@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "api/edge.h"
-#include "core/act/ledger.h"
+#include "core/act/promise.h"
 #include "core/base/align.h"
 #include "core/facts/pool.h"
 #include "core/limit.h"
@@ -76,7 +76,7 @@ HRESV_API int hresv_pool_query(size_t page_bytes, int node, struct hresv_pool *r
 		.reserved = pool.reserved,
 		.surplus = pool.surplus,
 		.overcommit = pool.overcommit,
-		.promised = node == HRESV_ALL_NODES ? ledger_promised(page_bytes) : 0,
+		.promised = node == HRESV_ALL_NODES ? promise_pages(page_bytes) : 0,
 	};
 	return 0;
 }

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "core/act/ledger.h"
+#include "core/act/promise.h"
 #include "core/act/stats.h"
 #include "core/decide/budget.h"
 #include "core/facts/conf.h"
@@ -35,7 +35,7 @@ static void gather(size_t page_bytes, struct facts *f)
 		.charged_to_memory = plan_charged_to_memory(),
 	};
 	if (pool_read("", page_bytes, &f->pool) == 0) {
-		uint64_t promised = ledger_promised(page_bytes);
+		uint64_t promised = promise_pages(page_bytes);
 
 		f->pool.free -= promised < f->pool.free ? promised : f->pool.free;
 		f->budget.pool = &f->pool;

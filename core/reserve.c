@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-#include "core/act/ledger.h"
+#include "core/act/promise.h"
 #include "core/act/pagemap.h"
 #include "core/act/stats.h"
 #include "core/act/turn.h"
@@ -52,7 +52,7 @@ static int admit(size_t bytes, size_t page_bytes, int turn_fd)
 
 	if (plan_charged_to_memory())
 		return RESERVE_SHORT(REASON_MEMCG);
-	if (ledger_leaves(turn_fd, page_bytes, pages) < pages)
+	if (promise_leaves(turn_fd, page_bytes, pages) < pages)
 		return RESERVE_SHORT(REASON_POOL_SHORT);
 	stats_hold(bytes);
 	if (stats_held() > conf->limit) {

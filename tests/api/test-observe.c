@@ -166,7 +166,7 @@ TEST(release_now_gives_back_what_the_heap_keeps)
 {
 	struct hresv_counters c;
 	uint64_t bytes = 0;
-	void *at;
+	void *volatile at;	/* or the compiler sees that nobody looks at it */
 
 	pool_set(PAGE, 24);
 	at = malloc(32 * MIB);
