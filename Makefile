@@ -127,7 +127,7 @@ comma := ,
 # what calls mmap or free in here means ours, whoever else defines it.
 define link_shared
 @mkdir -p $(@D)
-@ln -sf $(notdir $@) $(@D)/$(1)
+@[ $(notdir $@) = $(1) ] || ln -sf $(notdir $@) $(@D)/$(1)
 $(call say,LD,$@) $(CC) -shared -pthread $(CFLAGS) -o $@ -Wl,-soname,$(1) \
 	-Wl,--version-script=$(srcdir)/$(2) -Wl,--exclude-libs,ALL -Wl,-z,defs -Wl,-Bsymbolic-functions $(LINK_FLAGS) $(3)
 endef
@@ -155,8 +155,10 @@ $(BUILD)/libhresv-malloc.a: $(CORE_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) $(ALONE_OBJ)
 		$(BUILD)/obj/libhresv-malloc.o && \
 	rm -f $@ && $(AR) rcsD $@ $(BUILD)/obj/libhresv-malloc.o
 
-$(COMPAT_SO): $(CORE_OBJ) $(COMPAT_OBJ) $(srcdir)/compat/libhugetlbfs.map
-	$(call link_shared,libhugetlbfs.so.0,compat/libhugetlbfs.map,$(filter %.o,$^))
+# Everything libhresv.so is, from other defaults (compat/start.c).
+$(COMPAT_SO): $(CORE_OBJ) $(PRELOAD_OBJ) $(ALLOCATOR_OBJ) $(COMPAT_OBJ) \
+		$(srcdir)/compat/libhugetlbfs.map
+	$(call link_shared,libhugetlbfs.so.0,compat/libhugetlbfs.map,-Wl$(comma)-z$(comma)initfirst $(filter %.o,$^) $(if $(ALLOCATOR_OBJ),$(JEMALLOC)))
 
 $(BUILD)/hresv: $(TOOLS_OBJ) $(CORE_A)
 	$(call say,LD,$@) $(CC) -pthread $(CFLAGS) -o $@ $(LINK_FLAGS) $^ $(ELF_LIBS)
@@ -169,7 +171,7 @@ $(BUILD)/hresv: $(TOOLS_OBJ) $(CORE_A)
 JEMALLOC_NEEDS := exp log round mmap munmap madvise mprotect
 ifneq ($(JEMALLOC_ARCHIVE),)
 JEMALLOC := $(BUILD)/jemalloc/libjemalloc.a
-$(MALLOC_SO) $(MALLOC_A) $(if $(ALLOCATOR_OBJ),$(HRESV_SO)): $(JEMALLOC)
+$(MALLOC_SO) $(MALLOC_A) $(if $(ALLOCATOR_OBJ),$(HRESV_SO) $(COMPAT_SO)): $(JEMALLOC)
 else
 JEMALLOC := $(JEMALLOC_LIBS)
 endif

@@ -53,9 +53,14 @@ struct sealed {
 	char strings[];
 };
 
+static const struct conf *own_defaults(void)
+{
+	return &conf_other_defaults ? &conf_other_defaults : &defaults;
+}
+
 void conf_defaults(struct conf *ret_conf)
 {
-	*ret_conf = defaults;
+	*ret_conf = *own_defaults();
 }
 
 static bool mentions_us(char *const *environment)
@@ -125,7 +130,7 @@ int conf_seal(char *const *environment, bool secure, const struct conf **ret_con
 		return 0;
 	}
 	if (!environment || !mentions_us(environment)) {
-		*ret_conf = &defaults;
+		*ret_conf = own_defaults();
 		return 0;
 	}
 	conf_parse(environment, NULL, NULL, &c);
@@ -142,7 +147,7 @@ int conf_seal(char *const *environment, bool secure, const struct conf **ret_con
 
 void conf_unseal(const struct conf *c)
 {
-	if (c && c != &defaults && c != &secure_process)
+	if (c && c != own_defaults() && c != &secure_process)
 		mem_pages_free((void *)c, ((const struct sealed *)(const void *)c)->bytes);
 }
 
@@ -190,7 +195,7 @@ static const struct conf *publish(char *const *environment, const struct conf *m
 		conf_unseal(mine);
 		return first;
 	}
-	if (mine->active && mine != &defaults)
+	if (mine->active && mine != own_defaults())
 		conf_parse(environment, NULL, say, &again);
 	return mine;
 }
@@ -230,7 +235,7 @@ int conf_tune(uint64_t limit, uint64_t keep_free)
 
 	if (!c)
 		return -ENOMEM;
-	if (c == &defaults || c == &secure_process) {
+	if (c == own_defaults() || c == &secure_process) {
 		mine = *c;
 		mine.limit = limit;
 		mine.keep_free = keep_free;

@@ -64,6 +64,12 @@ struct conf {
  */
 void conf_defaults(struct conf *ret_conf);
 
+/*
+ * Where it is defined (compat/), these are the defaults instead: libhugetlbfs does
+ * nothing unless it is told to.
+ */
+extern const struct conf conf_other_defaults __attribute__((weak));
+
 /* Something to say about one variable. */
 struct conf_remark {
 	struct span variable, value;	/* as they stand in the environment */

@@ -57,15 +57,15 @@ test_installed_library_is_found_by_pkg_config() {
 	requires pkg-config
 	requires make
 	[ -e "$BUILD/libhresv-malloc.so" ] || skip "the allocator"
-	make -s -C "$BUILD/.." BUILD="$BUILD" DESTDIR="$tmp/root" prefix=/usr libdir=/usr/lib install \
+	make -s -C "$BUILD/.." BUILD="$BUILD" DESTDIR="$tmp/dest" prefix=/usr libdir=/usr/lib install \
 		>said 2>&1 || fail "$(tail -n 3 said)"
 	printf '#include <hresv.h>\nint main(void) { return hresv_page_sizes(0, 0) == 0; }\n' >prog.c
 	for pc in hresv libhresv-malloc libhresv; do
-		flags=$(PKG_CONFIG_SYSROOT_DIR=$tmp/root PKG_CONFIG_PATH=$tmp/root/usr/lib/pkgconfig \
+		flags=$(PKG_CONFIG_SYSROOT_DIR=$tmp/dest PKG_CONFIG_PATH=$tmp/dest/usr/lib/pkgconfig \
 			pkg-config --cflags --libs "$pc") || fail "pkg-config $pc"
 		# shellcheck disable=SC2086
-		cc -o prog prog.c -I"$tmp/root/usr/include" -L"$tmp/root/usr/lib" $flags || fail "$pc: $flags"
-		LD_LIBRARY_PATH=$tmp/root/usr/lib ./prog || fail "$pc: does not run"
+		cc -o prog prog.c -I"$tmp/dest/usr/include" -L"$tmp/dest/usr/lib" $flags || fail "$pc: $flags"
+		LD_LIBRARY_PATH=$tmp/dest/usr/lib ./prog || fail "$pc: does not run"
 	done
 }
 

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * start.c - what makes this library libhugetlbfs: nothing happens unless a variable says so
+ *
+ * The same code as libhresv.so, from other defaults. With HUGETLB_MORECORE=yes every block of
+ * the heap is huge, from the first on, as far as there are pages.
+ */
+#include "core/base/align.h"
+#include "core/facts/conf.h"
+
+const struct conf conf_other_defaults = {
+	.active = true,
+	.limit = UINT64_MAX,
+	.eager_max = 4 * GIB,
+	.promote = true,
+	.minimal_copy = true,
+	.verbose = 1,
+};
