@@ -21,6 +21,7 @@
 #include "core/base/lock.h"
 #include "core/base/mem.h"
 #include "core/base/sys.h"
+#include "core/image.h"
 #include "core/route.h"
 
 /* Newer than the headers of Debian 12. */
@@ -96,6 +97,8 @@ static long discard(const struct piece *p)
 		return -EINVAL;
 	if (word_kind(p->word) != PAGE_PRIVATE)
 		return p->advice == MADV_FREE ? -EINVAL : 0;
+	if (word_is_image(p->word))
+		return image_discard(p->lo, p->hi, p->word, p->advice == MADV_FREE);
 	return release_private(p->lo, p->hi, p->word) == 0 ? 0 : -ENOMEM;
 }
 
