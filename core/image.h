@@ -35,11 +35,11 @@ struct image_segment {
 void image_remap(const struct image_segment *s);
 
 /*
- * madvise(2) with MADV_DONTNEED or MADV_FREE (@free) of [lo, hi), huge, of one word,
+ * madvise(2) with MADV_DONTNEED or MADV_FREE (@free) of [lo, hi), of one word of @use,
  * claimed. What was a file's reads as the file again, what was bss reads zero: text is
- * left as it is, of data the file is read again. -EINVAL where it can't be, and for
+ * left as it is, for data the file is read again. -EINVAL where it can't be, and for
  * MADV_FREE of what was a file's.
  */
-long image_discard(uintptr_t lo, uintptr_t hi, page_word word, bool free);
+long image_discard(uintptr_t lo, uintptr_t hi, enum use use, bool free);
 
 #endif

@@ -35,12 +35,23 @@ static struct {
 	struct blob paths;	/* zero-terminated, one behind the other */
 } files;
 
+static bool is_noted(const struct origin *n)
+{
+	const struct origin *o = (const struct origin *)files.origins.at;
+
+	for (size_t i = 0; i < files.origins.bytes / sizeof(*o); i++)
+		if (o[i].lo == n->lo && o[i].hi == n->hi && o[i].offset == n->offset &&
+		    o[i].inode == n->inode)
+			return true;
+	return false;
+}
+
 static void note_part(const struct map_part *p, void *arg)
 {
 	struct origin o = { p->lo, p->hi, p->offset, p->inode, files.paths.bytes };
 
 	(void)arg;
-	if (!p->inode || p->facts.huge)
+	if (!p->inode || p->facts.huge || is_noted(&o))
 		return;
 	if (blob_add(&files.paths, p->name.at, p->name.bytes) == 0 &&
 	    blob_add(&files.paths, "", 1) == 0)
@@ -79,27 +90,27 @@ static int open_origin(const struct origin *o)
 	return -ESTALE;
 }
 
-/* The kernel writes, so no thread is needed to be held: as with any read(2). */
+/*
+ * The kernel writes, so no thread is to be held, as with any read(2). What the program
+ * may not write has not been written.
+ */
 static long read_again(const struct origin *o, uintptr_t lo, uintptr_t hi)
 {
 	int fd = open_origin(o);
+	long got = 1;
 
 	if (fd < 0)
 		return -EINVAL;
 	cow_own_all(lo, hi);
-	while (lo < hi) {
-		long got = sys_pread(fd, (void *)lo, hi - lo, (off_t)(o->offset + (lo - o->lo)));
-
-		if (got == -EINTR)
-			continue;
-		if (got <= 0)
-			break;
-		lo += (size_t)got;
+	while (lo < hi && (got > 0 || got == -EINTR)) {
+		got = sys_pread(fd, (void *)lo, hi - lo, (off_t)(o->offset + (lo - o->lo)));
+		if (got > 0)
+			lo += (size_t)got;
 	}
 	sys_close(fd);
-	if (lo < hi)		/* behind its end: the rest of the last page */
+	if (got == 0)		/* behind its end: the rest of the last page */
 		memset((void *)lo, 0, hi - lo);
-	return 0;
+	return got < 0 && got != -EFAULT ? -EINVAL : 0;
 }
 
 static long discard_bss(uintptr_t lo, uintptr_t hi)
@@ -111,11 +122,12 @@ static long discard_bss(uintptr_t lo, uintptr_t hi)
 	return release_private(lo, hi, word) == 0 ? 0 : -ENOMEM;
 }
 
-long image_discard(uintptr_t lo, uintptr_t hi, page_word word, bool free)
+long image_discard(uintptr_t lo, uintptr_t hi, enum use use, bool free)
 {
-	const bool written = word_prot(word) & PROT_WRITE;
 	long err = 0;
 
+	if (use == USE_TEXT)
+		return free ? -EINVAL : 0;
 	for (uintptr_t at = lo, end; at < hi && !err; at = end) {
 		const struct origin *o;
 
@@ -123,11 +135,9 @@ long image_discard(uintptr_t lo, uintptr_t hi, page_word word, bool free)
 		o = origin_of(at, &end);
 		if (o && o->hi < end)
 			end = o->hi;
-		if ((o || !written) && free)
-			err = -EINVAL;
-		else if (o && written)
-			err = read_again(o, at, end);
-		else if (written)
+		if (o)
+			err = free ? -EINVAL : read_again(o, at, end);
+		else
 			err = discard_bss(at, end);
 	}
 	return err;

@@ -13,7 +13,9 @@
 
 #include <sys/auxv.h>
 
+#include "core/act/stats.h"
 #include "core/base/align.h"
+#include "core/base/out.h"
 #include "core/image.h"
 #include "core/plan.h"
 #include "preload/elf_find.h"
@@ -99,6 +101,17 @@ static void remap_libraries(const struct conf *conf)
 	blob_free(&objects);
 }
 
+/*
+ * libhugetlbfs keeps shared text in files, whose pages nobody gives back and whose
+ * writers write everybody's code; and a debugger can't set breakpoints in it.
+ */
+static void refuse_to_share(void)
+{
+	if (stats_get()->use[USE_TEXT].huge && out_level() >= 1)
+		out_say("HUGETLB_SHARE has no effect: every process has its text to itself, "
+			"and its children share it", NULL, NULL, NULL, NULL, NULL);
+}
+
 void elf_remap_start(const struct conf *conf)
 {
 	struct elf_object program;
@@ -109,4 +122,6 @@ void elf_remap_start(const struct conf *conf)
 	remap_object(conf, &program);
 	if (conf->elf.libraries)
 		remap_libraries(conf);
+	if (conf->share)
+		refuse_to_share();
 }
