@@ -109,7 +109,7 @@ void fork_start(void)
 
 static bool is_at_stake(page_word word)
 {
-	return word_is_private_huge(word) && !(word & WORD_NOFORK);
+	return word_is_copied_on_write(word);
 }
 
 static void add_run(uintptr_t lo, uintptr_t hi, page_word word, void *arg)

@@ -72,15 +72,20 @@ static bool has_size(const struct pagesizes *sizes, size_t bytes)
 	return false;
 }
 
-static const struct conf_use *use_conf(const struct conf *conf, enum use use)
+/* The page size that @use's own variable names; 0: none. */
+static size_t own_page_bytes(const struct conf *conf, enum use use)
 {
 	switch (use) {
 	case USE_SHM:
-		return &conf->shm;
+		return conf->shm.page_bytes;
 	case USE_MALLOC:
-		return &conf->morecore;
+		return conf->morecore.page_bytes;
+	case USE_TEXT:
+		return conf->elf.read_page_bytes;
+	case USE_DATA:
+		return conf->elf.write_page_bytes;
 	default:
-		return &conf->mmap;
+		return conf->mmap.page_bytes;
 	}
 }
 
@@ -92,7 +97,7 @@ size_t plan_page_bytes(enum use use)
 	if (!conf || sizes->n == 0)
 		return 0;
 
-	size_t own = use_conf(conf, use)->page_bytes;
+	size_t own = own_page_bytes(conf, use);
 
 	if (own && has_size(sizes, own))
 		return own;

@@ -164,7 +164,7 @@ static void print_row(const char *name, uint64_t requests, uint64_t asked, uint6
 
 static void print_use(enum use use)
 {
-	static const char *const names[USE_N] = { "mmap", "shm", "malloc", "elf" };
+	static const char *const names[USE_N] = { "mmap", "shm", "malloc", "text", "data" };
 	const struct stats_use *u = &counters.use[use];
 	uint64_t small = 0;
 
