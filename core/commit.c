@@ -36,7 +36,7 @@ static bool is_wanted(void)
 	if (!conf || !conf->active || !conf->mmap.on)
 		return false;
 	page = plan_page_bytes(USE_MMAP);
-	return page && place_can_move(page);
+	return page && place_moves(page) == PLACE_MOVES;
 }
 
 void commit_note_reserved(uintptr_t lo, uintptr_t hi)

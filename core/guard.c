@@ -129,49 +129,49 @@ static void publish(const struct request *rq, uintptr_t at, size_t bytes, size_t
  * proven again at its place. Only there can a refusal cost what was mapped, as it
  * would without us.
  */
-static long build_in_place(const struct backing *how, uintptr_t aside, size_t bytes, uintptr_t to)
+static long build_in_place(const struct backing *how, size_t bytes, uintptr_t to)
 {
 	struct backing there = *how;
 	size_t got;
 	int err;
 
-	sys_munmap(aside, bytes);
 	there.over = to;
 	there.may_breathe = false;
 	err = backing_make(&there, bytes / how->page_bytes, 0, &to, &got);
 	return err ? err : (long)to;
 }
 
-static long put(const struct backing *how, const struct spot *s, uintptr_t *aside, size_t bytes)
+/* *@aside is 0 when that mapping is gone. */
+static long put(const struct backing *how, const struct spot *s, uintptr_t *aside, size_t bytes,
+		enum place_moves moves)
 {
 	if (!s->to)
 		return (long)*aside;
-	if (place_can_move(how->page_bytes))
+	if (moves == PLACE_MOVES)
 		return place_over(aside, bytes, how->page_bytes, s->to);
-	return build_in_place(how, *aside, bytes, s->to);
+	sys_munmap(*aside, bytes);
+	*aside = 0;
+	return build_in_place(how, bytes, s->to);
 }
 
 static long settle(const struct request *rq, const struct backing *how, const struct spot *s,
 		   uintptr_t aside, size_t bytes)
 {
+	const enum place_moves moves = s->to ? place_moves(how->page_bytes) : PLACE_MOVES;
 	struct way w = { 0 };
-	long at = 0;
+	/* To give up what is proven where it could be moved would be to hope. */
+	long at = moves == PLACE_MAY_MOVE ? -ENOMEM : 0;
 
-	if (s->to && !s->kept && pagemap_any(s->to, s->to + bytes))
+	if (!at && s->to && !s->kept && pagemap_any(s->to, s->to + bytes))
 		at = undo_clear_way(s->to, s->to + bytes, REASON_DEMOTED_MUNMAP, &w);
+	if (!at)
+		at = put(how, s, &aside, bytes, moves);
 	if (sys_failed(at)) {
-		sys_munmap(aside, bytes);
-		return at;
-	}
-	at = put(how, s, &aside, bytes);
-	if (sys_failed(at) && !place_can_move(how->page_bytes)) {
-		undo_done(&w);
-		return at;
-	}
-	if (sys_failed(at)) {
-		sys_munmap(aside, bytes);
-		leave_spot(s, bytes);
-		undo_restore(&w);
+		if (aside) {
+			sys_munmap(aside, bytes);
+			leave_spot(s, bytes);
+		}
+		undo_refused(&w);
 		return at;
 	}
 	undo_done(&w);

@@ -49,7 +49,7 @@ static long try_to_move(size_t page)
 	long room = sys_mmap(0, 2 * page, PROT_NONE, flags, -1, 0), from, moved;
 
 	if (sys_failed(room))
-		return room;
+		return -ENOMEM;
 	from = sys_mmap(0, page, PROT_NONE, flags | huge, -1, 0);
 	if (sys_failed(from)) {
 		sys_munmap((uintptr_t)room, 2 * page);
@@ -62,18 +62,20 @@ static long try_to_move(size_t page)
 	return moved;
 }
 
-bool place_can_move(size_t page_bytes)
+enum place_moves place_moves(size_t page_bytes)
 {
-	static int known;	/* atomic; 0: not yet, 1: it does, -1: it doesn't */
-	int can = __atomic_load_n(&known, __ATOMIC_RELAXED);
+	static enum place_moves known = PLACE_MAY_MOVE;		/* atomic */
+	enum place_moves moves = __atomic_load_n(&known, __ATOMIC_RELAXED);
 	long moved;
 
-	if (can)
-		return can > 0;
+	if (moves != PLACE_MAY_MOVE)
+		return moves;
 	moved = try_to_move(page_bytes);
-	if (!sys_failed(moved) || moved == -EINVAL)
-		__atomic_store_n(&known, moved == -EINVAL ? -1 : 1, __ATOMIC_RELAXED);
-	return !sys_failed(moved);
+	if (sys_failed(moved) && moved != -EINVAL)
+		return PLACE_MAY_MOVE;
+	moves = sys_failed(moved) ? PLACE_MOVES_NOT : PLACE_MOVES;
+	__atomic_store_n(&known, moves, __ATOMIC_RELAXED);
+	return moves;
 }
 
 /*

@@ -68,9 +68,12 @@ long place_over(uintptr_t *aside, size_t bytes, size_t page_bytes, uintptr_t to)
 
 /*
  * Does the kernel move huge mappings of this size? Before Linux 5.16 it does not:
- * mremap() clears the new place first and refuses then. Found out once, by trying.
+ * mremap() clears the new place first and refuses then. Found out once, by trying,
+ * which takes memory: PLACE_MAY_MOVE is "nobody can say now", and whoever hears it
+ * does what is right on either kernel, or nothing.
  */
-bool place_can_move(size_t page_bytes);
+enum place_moves { PLACE_MOVES_NOT, PLACE_MOVES, PLACE_MAY_MOVE };
+enum place_moves place_moves(size_t page_bytes);
 
 /* Advises huge pages of the kernel (THP) for the whole ones inside [at, at + bytes). */
 void place_advise(uintptr_t at, size_t bytes);
