@@ -185,7 +185,7 @@ static enum reason refused_by(size_t bytes, size_t page)
 
 	if (plan_charged_to_memory())
 		return REASON_MEMCG;
-	if (budget_own_pages(conf->limit, stats_held(), page) < bytes / page)
+	if (budget_own_pages(conf->limit, plan_taken(bytes), page) < bytes / page)
 		return REASON_BUDGET;
 	if (conf->keep_free && plan_budget(page, NULL).pages < bytes / page)
 		return REASON_BUDGET;
