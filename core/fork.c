@@ -74,6 +74,19 @@ static void close_all(int fds[SIZES])
 	}
 }
 
+/* MADV_DONTFORK: the child has nothing there, and others may be put there. */
+static void forget_unshared(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
+{
+	enum page_kind kind = word_kind(word);
+
+	(void)arg;
+	if (!(word & WORD_NOFORK))
+		return;
+	if (kind == PAGE_PRIVATE || kind == PAGE_SHARED || (word & WORD_HELD))
+		stats_release(hi - lo);
+	pagemap_set(lo, hi, 0);
+}
+
 static void renew(void)
 {
 	self_mark();
@@ -84,6 +97,7 @@ static void renew(void)
 	plan_renew();
 	attach_renew();
 	cow_forget();
+	pagemap_walk(forget_unshared, NULL);
 }
 
 static bool registered;
