@@ -35,6 +35,9 @@
 #include "core/facts/conf.h"
 #include "core/plan.h"
 
+#ifndef MADV_COLD
+#define MADV_COLD 20
+#endif
 #ifndef MAP_32BIT	/* x86 alone has it */
 #define MAP_32BIT 0
 #endif
@@ -293,13 +296,38 @@ long guard_map(const struct request *rq)
 	return at;
 }
 
+/*
+ * The file system could not be asked. A file of hugetlbfs has blocks of its page size,
+ * as other files may: a piece of it, mapped without access, knows what it is made of.
+ */
+static size_t page_bytes_by_mapping(int fd)
+{
+	const struct pagesizes *sizes = plan_sizes();
+	size_t page = 0;
+	struct stat st;
+	long at, err;
+
+	if (sys_fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		return 0;
+	for (size_t i = 0; i < sizes->n; i++)
+		if (sizes->bytes[i] == (size_t)st.st_blksize)
+			page = sizes->bytes[i];
+	at = page ? sys_mmap(0, page, PROT_NONE, MAP_PRIVATE | MAP_NORESERVE, fd, 0) : -ENODEV;
+	if (sys_failed(at))
+		return 0;
+	err = sys_madvise((uintptr_t)at, mem_page_bytes(), MADV_COLD);
+	sys_munmap((uintptr_t)at, page);
+	return err == -EINVAL ? page : 0;
+}
+
 size_t guard_page_bytes(int fd)
 {
 	struct statfs fs;
+	long err = fd < 0 ? -EBADF : sys_fstatfs(fd, &fs);
 
-	if (fd < 0 || sys_fstatfs(fd, &fs) != 0 || fs.f_type != HUGETLBFS_MAGIC)
-		return 0;
-	return (size_t)fs.f_bsize;
+	if (err)
+		return err == -EBADF ? 0 : page_bytes_by_mapping(fd);
+	return fs.f_type == HUGETLBFS_MAGIC ? (size_t)fs.f_bsize : 0;
 }
 
 bool guard_is_hugetlbfs(int fd)

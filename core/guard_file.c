@@ -32,7 +32,6 @@
 #include "core/base/lock.h"
 #include "core/base/sys.h"
 #include "core/facts/conf.h"
-#include "core/facts/mounts.h"
 #include "core/guard.h"
 #include "core/plan.h"
 
@@ -208,15 +207,14 @@ static long map_file(const struct request *rq, size_t page)
 
 long guard_map_file(const struct request *rq)
 {
-	struct mount_room room;
+	const size_t page = guard_page_bytes(rq->fd);
 	struct quiet q;
 	long at;
 
-	if (mount_room_read_fd(rq->fd, &room) != 0 || rq->bytes == 0 ||
-	    rq->bytes >= (size_t)1 << 56)
+	if (!page || rq->bytes == 0 || rq->bytes >= (size_t)1 << 56)
 		return sys_mmap(rq->at, rq->bytes, rq->prot, rq->flags, rq->fd, rq->offset);
 	gate_enter(&q);
-	at = map_file(rq, room.page_bytes);
+	at = map_file(rq, page);
 	gate_leave(&q);
 	return at;
 }
