@@ -54,14 +54,19 @@ static uintptr_t fill(const struct rung *r, uintptr_t at, uintptr_t end, int pro
 	const size_t page = r->how.page_bytes;
 	uintptr_t from = align_up(at, page), aside;
 	size_t want = from < end ? (end - from) / page : 0, got;
+	long moved;
 
 	if (want > r->most_pages)
 		want = (size_t)r->most_pages;
 	if (!want || backing_make(&r->how, want, 0, &aside, &got) != 0)
 		return at;
-	if (pagemap_prepare(from, from + got * page) != 0 ||
-	    sys_failed(sys_mremap(aside, got * page, got * page, MREMAP_MAYMOVE | MREMAP_FIXED,
-				  from))) {
+	moved = pagemap_prepare(from, from + got * page);
+	if (!moved) {
+		moved = sys_mremap(aside, got * page, got * page, MREMAP_MAYMOVE | MREMAP_FIXED, from);
+		if (sys_failed(moved))
+			place_mend(from, got * page, prot);
+	}
+	if (sys_failed(moved)) {
 		sys_munmap(aside, got * page);
 		return at;
 	}

@@ -124,6 +124,13 @@ static void mend_hole(const struct request *rq, uintptr_t at, size_t bytes)
 	sys_mmap(at, bytes, rq->prot, rq->flags | MAP_FIXED_NOREPLACE, -1, 0);
 }
 
+void place_mend(uintptr_t at, size_t bytes, int prot)
+{
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+
+	sys_mmap(at, bytes, prot, flags, -1, 0);
+}
+
 static void add_part(struct placed *p, uintptr_t at, size_t pages, size_t page_bytes)
 {
 	p->part[p->parts++] = (struct part){ at, pages * page_bytes, page_bytes };

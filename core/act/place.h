@@ -67,6 +67,12 @@ int place_small(const struct request *rq, size_t unit, struct placed *ret_placed
 long place_over(uintptr_t *aside, size_t bytes, size_t page_bytes, uintptr_t to);
 
 /*
+ * After a move to [at, at + bytes) that failed: small pages again, where it left a hole
+ * and nobody has moved in. Private memory that had no content.
+ */
+void place_mend(uintptr_t at, size_t bytes, int prot);
+
+/*
  * Does the kernel move huge mappings of this size? Before Linux 5.16 it does not:
  * mremap() clears the new place first and refuses then. Found out once, by trying,
  * which takes memory: PLACE_MAY_MOVE is "nobody can say now", and whoever hears it
