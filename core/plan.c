@@ -318,7 +318,8 @@ static void add_rung(struct plan *p, const struct backing *like, size_t page_byt
 	if (b.pages < pages)
 		p->binds = b.binds;
 	r.most_pages = b.pages < *own_left / page_bytes ? b.pages : *own_left / page_bytes;
-	if (r.most_pages == 0)
+	r.room_pages = b.pages;
+	if (r.most_pages == 0 && (b.pages == 0 || p->n == 0))
 		return;
 	if (like->shared && !r.how.path)
 		r.how.lazy = plan_reservation_proves(page_bytes);
