@@ -93,6 +93,7 @@ static void renew(void)
 	gate_renew();
 	front_renew();
 	dead_renew();
+	aside_abandon();
 	promote_renew();
 	plan_renew();
 	attach_renew();

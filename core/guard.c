@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
+#include "core/act/aside.h"
 #include "core/act/backing.h"
 #include "core/act/pagemap.h"
 #include "core/act/place.h"
@@ -266,8 +267,12 @@ static long map_proven(const struct request *rq, size_t page)
 	err = keep_spot(rq, bytes, page, &spot);
 	if (err)
 		return err;
+	if (spot.kept)		/* a fork child must not keep it either */
+		how.may_breathe = aside_note(spot.to, bytes);
 	how.lazy = how.shared && !(rq->flags & MAP_POPULATE) && plan_reservation_proves(page);
 	err = backing_make(&how, bytes / page, 0, &aside, &got);
+	if (spot.kept)
+		aside_forget(spot.to);
 	if (err) {
 		leave_spot(&spot, bytes);
 		return err == -ENOMEM ? refuse(rq, bytes, page, plan_blame(page, NULL)) : err;

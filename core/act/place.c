@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "core/act/aside.h"
 #include "core/base/align.h"
 #include "core/base/mem.h"
 #include "core/base/sys.h"
@@ -287,7 +288,8 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static void climb(struct ladder *l, const struct rung *rungs, size_t n, size_t bytes)
+/* @noted: a fork child gives up what we build, if it is made while we breathe. */
+static void climb(struct ladder *l, const struct rung *rungs, size_t n, size_t bytes, bool noted)
 {
 	l->n = n < PLACE_RUNGS ? n : PLACE_RUNGS;
 	memcpy(l->rung, rungs, l->n * sizeof(l->rung[0]));
@@ -295,6 +297,7 @@ static void climb(struct ladder *l, const struct rung *rungs, size_t n, size_t b
 		struct rung *r = &l->rung[i];
 
 		l->left += pages_of(r, bytes) * r->how.page_bytes;
+		r->how.may_breathe = r->how.may_breathe && noted;
 		if (r->room_pages < r->most_pages)
 			r->room_pages = r->most_pages;
 	}
@@ -335,8 +338,9 @@ static int place_assembled(const struct request *rq, const struct rung *rungs, s
 	if (sys_failed(base))
 		return (int)base;
 	p.at = (uintptr_t)base;
-	climb(&l, rungs, n, bytes);
+	climb(&l, rungs, n, bytes, aside_note(p.at, bytes));
 	fill(&l, 0, p.at, p.at + bytes, &p);
+	aside_forget(p.at);
 	if (p.huge_bytes == 0) {
 		sys_munmap(p.at, bytes);
 		return -ENOMEM;
