@@ -109,6 +109,15 @@ static inline unsigned word_use(page_word w)
 	return (w & WORD_USE_MASK) >> WORD_USE_SHIFT;
 }
 
+/*
+ * What becomes of a page's word when the page became small pages that are not to be
+ * promoted: of ours, several mappings in the program's one; of its own, nobody's.
+ */
+static inline page_word word_when_small(page_word w, size_t small_bytes)
+{
+	return word_kind(w) == PAGE_GUARDED ? 0 : word_make(PAGE_SPLIT, 0, small_bytes, word_use(w));
+}
+
 /* Backed by a huge page that we placed and may take apart. */
 static inline bool word_is_huge_ours(page_word w)
 {
