@@ -65,16 +65,31 @@ static struct {
 	int done[2];		/* WAY_COPY: the pipe the parent waits at */
 } fk;
 
+/* MADV_DONTFORK: the child has nothing there, and others may be put there. */
+static void forget_unshared(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
+{
+	enum page_kind kind = word_kind(word);
+
+	(void)arg;
+	if (!(word & WORD_NOFORK))
+		return;
+	if (kind == PAGE_PRIVATE || kind == PAGE_SHARED || (word & WORD_HELD))
+		stats_release(hi - lo);
+	pagemap_set(lo, hi, 0);
+}
+
 static void renew(void)
 {
 	self_mark();
 	gate_renew();
 	front_renew();
 	dead_renew();
+	aside_abandon();
 	promote_renew();
 	plan_renew();
 	attach_renew();
 	cow_forget();
+	pagemap_walk(forget_unshared, NULL);
 }
 
 static bool registered;

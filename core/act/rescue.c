@@ -63,7 +63,7 @@ static bool zero_shared(uintptr_t at, page_word word)
 	if (word_is_huge_ours(word) || (word & WORD_HELD))
 		stats_release(bytes);
 	stats_small(word_use(word), bytes, REASON_RESCUE);
-	pagemap_set(at, at + bytes, 0);
+	pagemap_set(at, at + bytes, word_when_small(word, mem_page_bytes()));
 	return true;
 }
 
