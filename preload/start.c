@@ -14,6 +14,7 @@
 #include "core/plan.h"
 #include "preload/fork.h"
 #include "preload/read.h"
+#include "preload/signal.h"
 
 __attribute__((constructor(101))) static void start(int argc, char **argv, char **environment)
 {
@@ -24,6 +25,11 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 	fork_start();
 	preload_fork_find();
 	preload_read_find();
+	preload_answer_find();
+	preload_signal_find();
+	preload_mask_find();
+	preload_exec_find();
+	preload_thread_find();
 	if (conf)
 		out_start(conf->verbose);
 }

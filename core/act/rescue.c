@@ -205,7 +205,20 @@ bool rescue_mends(int number, int code, uintptr_t at)
 	return code == BUS_ADRERR && rescue(at);
 }
 
+static bool armed;
+
+bool rescue_may_refuse(uintptr_t at)
+{
+	page_word word;
+
+	if (!__atomic_load_n(&armed, __ATOMIC_RELAXED) && !writers_were_held())
+		return false;
+	word = pagemap_get(at);
+	return may_be_mended(word) && (word_prot(word) & PROT_WRITE);
+}
+
 void rescue_arm(void)
 {
 	front_arm(SIGBUS);
+	__atomic_store_n(&armed, true, __ATOMIC_RELAXED);
 }
