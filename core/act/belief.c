@@ -15,6 +15,7 @@
  */
 #include "core/act/belief.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -187,6 +188,15 @@ static uint64_t pending(void)
 	return set;
 }
 
+/* The kernel lets the first thread alone say that a signal is kill()'s: sigqueue()'s, then. */
+static void send_on(int number, siginfo_t *info)
+{
+	if (sys_sigqueue_process(number, info) != -EPERM)
+		return;
+	info->si_code = SI_QUEUE;
+	sys_sigqueue_process(number, info);
+}
+
 void belief_keep(int number, siginfo_t *info, ucontext_t *uc)
 {
 	const uint64_t it = bit(number);
@@ -194,7 +204,7 @@ void belief_keep(int number, siginfo_t *info, ucontext_t *uc)
 
 	sys_sigmask(SIG_BLOCK, &it, NULL);
 	if (to_process)
-		sys_sigqueue_process(number, info);
+		send_on(number, info);
 	else
 		sys_sigqueue_self(number, info);
 	for (int i = 0; to_process && i < TAKEN_SOON_TRIES; i++) {

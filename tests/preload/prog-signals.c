@@ -210,6 +210,17 @@ static void by_number(void)
 	sigrelse(SIGBUS);
 }
 
+static volatile int waiting;
+
+/* A moment after it said so it does. */
+static void wait_until_it_waits(void)
+{
+	while (!waiting)
+		usleep(1000);
+	usleep(50000);
+	waiting = 0;
+}
+
 static void *waiter(void *arg)
 {
 	sigset_t bus = only(SIGBUS);
@@ -217,6 +228,7 @@ static void *waiter(void *arg)
 
 	(void)arg;
 	touch();
+	waiting = 1;
 	return (void *)(intptr_t)(has(SIGBUS) * 1000 + sigwaitinfo(&bus, &info) +
 				  (info.si_code == SI_USER) * 100);
 }
@@ -226,6 +238,7 @@ static void *reader(void *arg)
 	struct signalfd_siginfo info;
 
 	touch();
+	waiting = 1;
 	if (read(*(int *)arg, &info, sizeof(info)) != sizeof(info))
 		return NULL;
 	return (void *)(intptr_t)info.ssi_signo;
@@ -249,13 +262,13 @@ static void threads(void)
 	sigemptyset(&none);
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
 	pthread_create(&thread, NULL, waiter, NULL);
-	usleep(20000);
+	wait_until_it_waits();
 	kill(getpid(), SIGBUS);
 	pthread_join(thread, &got);
 	say("a thread that waits", (long)(intptr_t)got);
 	fd = signalfd(-1, &bus, SFD_CLOEXEC);
 	pthread_create(&thread, NULL, reader, &fd);
-	usleep(20000);
+	wait_until_it_waits();
 	kill(getpid(), SIGBUS);
 	pthread_join(thread, &got);
 	say("a thread that reads", (long)(intptr_t)got);
