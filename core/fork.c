@@ -19,6 +19,7 @@
 
 #include "core/act/aside.h"
 #include "core/act/attach.h"
+#include "core/act/belief.h"
 #include "core/act/cow.h"
 #include "core/act/dead.h"
 #include "core/act/demote.h"
@@ -83,6 +84,7 @@ static void renew(void)
 	self_mark();
 	gate_renew();
 	front_renew();
+	belief_renew();
 	dead_renew();
 	aside_abandon();
 	promote_renew();
@@ -118,6 +120,7 @@ void fork_start(void)
 {
 	if (__atomic_exchange_n(&registered, true, __ATOMIC_ACQ_REL))
 		return;
+	belief_renew();
 	gate_set_adopter(adopt);
 	__register_atfork(fork_prepare, fork_parent, fork_child, NULL);
 }
@@ -378,6 +381,21 @@ void fork_review(void)
 	if (!sharing_any(fd, &hint))
 		let_go();
 	sys_close(fd);
+}
+
+bool fork_end_thread(void)
+{
+	struct quiet q;
+	bool was;
+
+	quiet_enter(&q);
+	gate_close();
+	was = cow_copy_all();
+	gate_open();
+	quiet_leave(&q);
+	if (was)
+		cow_wait_end();
+	return was;
 }
 
 bool fork_is_refused(void)
