@@ -34,6 +34,7 @@
 #include "core/act/writers.h"
 #include "core/base/lock.h"
 #include "core/base/out.h"
+#include "core/base/probe.h"
 #include "core/base/self.h"
 #include "core/base/sys.h"
 #include "core/facts/conf.h"
@@ -87,6 +88,7 @@ static void renew(void)
 	belief_renew();
 	dead_renew();
 	aside_abandon();
+	stats_renew();
 	promote_renew();
 	plan_renew();
 	attach_renew();
@@ -236,7 +238,10 @@ static void tell(enum way way, const struct amount *a)
 	};
 	struct line l;
 
-	if (out_level() < 3 || way == WAY_NOTHING)
+	if (way == WAY_NOTHING)
+		return;
+	PROBE2(fork, a->bytes, names[way]);
+	if (out_level() < 3)
 		return;
 	line_start(&l);
 	line_text(&l, "libhresv: fork: ");

@@ -203,6 +203,7 @@ static void gather(size_t page_bytes, const char *path, struct pool *pool,
 	if (pool_read("", page_bytes, pool) == 0) {
 		uint64_t promised = promise_pages(page_bytes);
 
+		stats_pool(page_bytes, pool);
 		pool->free -= promised < pool->free ? promised : pool->free;
 		ret->pool = pool;
 	}

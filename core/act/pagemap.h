@@ -204,6 +204,9 @@ int pagemap_prepare(uintptr_t lo, uintptr_t hi);
  */
 void pagemap_set(uintptr_t lo, uintptr_t hi, page_word word);
 
+/* Bytes that are PAGE_SMALL now. */
+uint64_t pagemap_small_bytes(void);
+
 /*
  * Claims every granule of ours that overlaps [lo, hi), widened to whole huge
  * pages; waits where another thread has one. Returns the range in which words

@@ -36,6 +36,7 @@
 #include "core/base/align.h"
 #include "core/base/lock.h"
 #include "core/base/mem.h"
+#include "core/base/probe.h"
 #include "core/base/sys.h"
 
 static uint64_t rescues;	/* so far; by atomics alone */
@@ -147,6 +148,7 @@ static enum mended mend_claimed(uintptr_t at, bool inside)
 		m = mend(page, word);
 		if (m == MENDED) {
 			stats_rescued(1);
+			PROBE2(rescue, at, word_page_bytes(word));
 			__atomic_fetch_add(&rescues, 1, __ATOMIC_SEQ_CST);
 		}
 	}
