@@ -106,6 +106,7 @@ PRODUCTS    := $(CORE_A) $(HRESV_SO) $(MALLOC_SO) $(MALLOC_A) $(HRESV) $(COMPAT_
 all: $(PRODUCTS)		## build everything into build/
 
 $(PRODUCT_OBJ): FLAGS = $(PRODUCT_FLAGS)
+$(BUILD)/obj/core/facts/conf.o: FLAGS = $(PRODUCT_FLAGS) -DHRESV_CONF='"$(sysconfdir)/hresv.conf"'
 
 $(BUILD)/obj/%.o: $(srcdir)/%.c config.mk | config.h
 	@mkdir -p $(@D)
