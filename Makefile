@@ -107,6 +107,7 @@ all: $(PRODUCTS)		## build everything into build/
 
 $(PRODUCT_OBJ): FLAGS = $(PRODUCT_FLAGS)
 $(BUILD)/obj/core/facts/conf.o: FLAGS = $(PRODUCT_FLAGS) -DHRESV_CONF='"$(sysconfdir)/hresv.conf"'
+$(BUILD)/obj/tools/library.o: FLAGS = $(PRODUCT_FLAGS) -DHRESV_LIBDIR='"$(libdir)"'
 
 $(BUILD)/obj/%.o: $(srcdir)/%.c config.mk | config.h
 	@mkdir -p $(@D)

@@ -107,6 +107,9 @@ void conf_parse_with(char *const *environment, const struct conf_file *file, con
  */
 bool conf_check_setting(struct conf_remark *remark);
 
+/* Are these two names of one variable, as a file may write them? */
+bool conf_same_variable(struct span a, struct span b);
+
 /* The name of the @n-th variable, without HUGETLB_; NULL behind the last. */
 const char *conf_variable(size_t n);
 

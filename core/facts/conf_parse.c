@@ -192,6 +192,11 @@ bool conf_check_setting(struct conf_remark *remark)
 	return take(find_written(remark->variable), &scratch, remark);
 }
 
+bool conf_same_variable(struct span a, struct span b)
+{
+	return find_written(a) && find_written(a) == find_written(b);
+}
+
 const char *conf_variable(size_t n)
 {
 	return n < VARIABLES ? variables[n].name : NULL;
