@@ -129,6 +129,10 @@ static int run_main(int argc, char **argv)
 
 	if (!run_options_read(argc, argv, &o))
 		return RUN_FAILED;
+	if (o.variables) {
+		run_options_list();
+		return 0;
+	}
 	program_open(argv + o.first, &p);
 	status = o.no_preload ? 0 : set_preload(&o);
 	if (!status)
@@ -153,6 +157,7 @@ COMMAND(run, .name = "run", .line = "run a program on huge pages",
 		 "\n"
 		 "  --NAME=VALUE         sets the variable HUGETLB_NAME: --limit=4G, --keep-free=8,\n"
 		 "                       --fork=copy, --mmap=no, --stats=FILE; libhresv(7) lists them\n"
+		 "  --variables          lists the options of all variables\n"
 		 "  --page-size=SIZE     --default-page-size\n"
 		 "  --only               huge pages or ENOMEM: no small pages instead\n"
 		 "  --pool-check=SIZE    don't start unless so much can be had\n"

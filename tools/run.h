@@ -13,6 +13,7 @@ enum { RUN_FAILED = 125, RUN_NOT_RUNNABLE = 126, RUN_NOT_FOUND = 127 };
 
 struct run_options {
 	bool dry_run, no_preload, quiet, only;
+	bool variables;		/* list their options, and no more */
 	const char *library;	/* NULL: to be found */
 	uint64_t pool_check;	/* bytes; 0: none */
 	int first;		/* of the program's words in argv */
@@ -23,5 +24,8 @@ struct run_options {
  * environment as they say. False: they make no sense, which has been said.
  */
 bool run_options_read(int argc, char **argv, struct run_options *ret_options);
+
+/* The option of each variable, one a line: "--keep-free=". */
+void run_options_list(void);
 
 #endif

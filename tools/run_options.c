@@ -43,6 +43,18 @@ static const char *variable_of(const char *option, size_t bytes)
 	return NULL;
 }
 
+void run_options_list(void)
+{
+	const char *name;
+
+	for (size_t n = 0; (name = conf_variable(n)); n++) {
+		fputs("--", stdout);
+		for (; *name; name++)
+			putchar(*name == '_' ? '-' : tolower((unsigned char)*name));
+		puts("=");
+	}
+}
+
 static const char *wrong_with(const char *variable, const char *value)
 {
 	struct conf_remark remark = { .variable = { variable, strlen(variable) },
@@ -163,6 +175,8 @@ static bool own_option(struct parser *p, const char *option, const char *name, s
 		p->to->no_preload = true;
 	else if (is(name, bytes, "quiet"))
 		p->to->quiet = true;
+	else if (is(name, bytes, "variables"))
+		p->to->variables = true;
 	else
 		*ret_known = false;
 	if (*ret_known && equals)
@@ -238,6 +252,8 @@ bool run_options_read(int argc, char **argv, struct run_options *ret_options)
 			return false;
 	}
 	ret_options->first = p.at;
+	if (ret_options->variables)
+		return true;
 	if (p.at >= argc)
 		return misused("which program%s%s", "?", "");
 	if (ret_options->only && (!set("--only", "FALLBACK", "fail") || !set("--only", "EXPLICIT", "fail")))
