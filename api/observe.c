@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 
 #include "api/edge.h"
+#include "core/act/fallback.h"
 #include "core/act/stats.h"
 #include "core/base/fd.h"
 #include "core/base/lock.h"
@@ -42,7 +43,7 @@ HRESV_API size_t hresv_counters_read(struct hresv_counters *ret_counters, size_t
 		.demoted_pages = load(&s->demoted),
 		.promoted_pages = load(&s->promoted),
 		.rescued_pages = load(&s->rescued),
-		.fallbacks = stats_fallbacks(),
+		.fallbacks = fallback_count(),
 	};
 
 	if (!ret_counters)
@@ -97,7 +98,7 @@ HRESV_API int hresv_fallback_fd(void)
 	}
 	if (was)
 		sys_close(watch_fd(was));	/* a parent's, inherited */
-	stats_on_fallback(tell);
+	fallback_tell(tell);
 	return (int)fd;
 }
 

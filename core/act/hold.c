@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "core/act/backing.h"
 #include "core/act/populate.h"
@@ -95,16 +96,18 @@ void hold_drop(struct hold *h)
 
 int hold_open(int fd, struct hold *ret_hold)
 {
-	struct mount_room room;
+	struct statfs fs;
 	struct stat st;
-	long mine, err = mount_room_read_fd(fd, &room);
+	long mine, err = sys_fstatfs(fd, &fs);
 
 	if (err)
 		return (int)err;
+	if ((unsigned)fs.f_type != MOUNT_HUGETLBFS)
+		return -ENODEV;
 	err = sys_fstat(fd, &st);
 	if (err)
 		return (int)err;
-	if (st.st_size <= 0 || !S_ISREG(st.st_mode) || st.st_size % (off_t)room.page_bytes)
+	if (st.st_size <= 0 || !S_ISREG(st.st_mode) || st.st_size % (off_t)fs.f_bsize)
 		return -ENODEV;
 	if ((uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size)
 		return -ESTALE;
@@ -113,7 +116,7 @@ int hold_open(int fd, struct hold *ret_hold)
 		mine = sys_fcntl(fd, F_DUPFD_CLOEXEC, NULL);
 	if (mine < 0)
 		return (int)mine;
-	*ret_hold = (struct hold){ (int)mine, room.page_bytes, 0, (size_t)st.st_size };
+	*ret_hold = (struct hold){ (int)mine, (size_t)fs.f_bsize, 0, (size_t)st.st_size };
 	return 0;
 }
 
