@@ -3,7 +3,9 @@
  * start.c - what makes this library libhugetlbfs: nothing happens unless a variable says so
  *
  * The same code as libhresv.so, from other defaults. With HUGETLB_MORECORE=yes every block of
- * the heap is huge, from the first on, as far as there are pages.
+ * the heap is huge, from the first on, as far as there are pages. The program's own
+ * MAP_HUGETLB is the kernel's business, as ever with libhugetlbfs (HUGETLB_EXPLICIT=fail proves it);
+ * what is asked of this library is proven.
  */
 #include "core/base/align.h"
 #include "core/facts/conf.h"
@@ -12,6 +14,7 @@ const struct conf conf_other_defaults = {
 	.active = true,
 	.limit = UINT64_MAX,
 	.eager_max = 4 * GIB,
+	.explicit_requests = EXPLICIT_KERNEL,
 	.promote = true,
 	.minimal_copy = true,
 	.verbose = 1,

@@ -287,9 +287,13 @@ long route_map(const struct request *rq)
 	if (!conf || !conf->active)
 		return as_asked(rq);
 	verdict = eligible(rq, conf, plan_page_bytes(rq->use), &why);
+	/* HUGETLB_EXPLICIT=kernel: but for memory of ours that has to make way. */
+	if (conf->explicit_requests == EXPLICIT_KERNEL && verdict == VERDICT_GUARD && !replaces(rq))
+		return as_asked(rq);
 	if (verdict == VERDICT_GUARD)
 		return guard_map(rq);
-	if (!(rq->flags & MAP_ANONYMOUS) && guard_is_hugetlbfs(rq->fd))
+	if (!(rq->flags & MAP_ANONYMOUS) &&
+	    (conf->explicit_requests != EXPLICIT_KERNEL || replaces(rq)) && guard_is_hugetlbfs(rq->fd))
 		return guard_map_file(rq);
 	if (replaces(rq))
 		return map_over(rq);

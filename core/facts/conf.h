@@ -17,7 +17,7 @@
 #include "core/base/text.h"
 
 enum conf_fallback { FALLBACK_THP, FALLBACK_SMALL, FALLBACK_FAIL };
-enum conf_explicit { EXPLICIT_FAIL, EXPLICIT_SMALL };
+enum conf_explicit { EXPLICIT_FAIL, EXPLICIT_SMALL, EXPLICIT_KERNEL };
 enum conf_fork { FORK_AUTO, FORK_SHARE, FORK_COPY, FORK_REFUSE };
 
 /* One use of huge pages: mmap, System V segments, the heap. */
