@@ -7,6 +7,7 @@
  * MAP_HUGETLB is the kernel's business, as ever with libhugetlbfs (HUGETLB_EXPLICIT=fail proves it);
  * what is asked of this library is proven.
  */
+#include "compat/compat.h"
 #include "core/base/align.h"
 #include "core/facts/conf.h"
 
@@ -19,3 +20,12 @@ const struct conf conf_other_defaults = {
 	.minimal_copy = true,
 	.verbose = 1,
 };
+
+/*
+ * Segments are files on a mount where there is one, as they always were: tools and tests
+ * know them by that.
+ */
+const char *conf_other_path(size_t page_bytes)
+{
+	return hugetlbfs_find_path_for_size((long)page_bytes);
+}

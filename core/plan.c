@@ -342,6 +342,12 @@ void plan_make(enum use use, const struct backing *like, size_t bytes, size_t ea
 	       struct plan *ret_plan)
 {
 	plan_make_sized(plan_page_bytes(use), false, like, bytes, eager_bytes, ret_plan);
+	if ((use != USE_TEXT && use != USE_DATA) || !conf_other_path)
+		return;
+	for (size_t i = 0; i < ret_plan->n; i++)
+		if (!ret_plan->rungs[i].how.path)
+			ret_plan->rungs[i].how.path =
+				conf_other_path(ret_plan->rungs[i].how.page_bytes);
 }
 
 void plan_make_sized(size_t wanted, bool only, const struct backing *like, size_t bytes,

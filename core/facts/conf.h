@@ -72,6 +72,9 @@ void conf_defaults(struct conf *ret_conf);
  */
 extern const struct conf conf_other_defaults __attribute__((weak));
 
+/* The same for the program's own segments: a hugetlbfs directory they come from; NULL: none. */
+const char *conf_other_path(size_t page_bytes) __attribute__((weak));
+
 /* Something to say about one variable. */
 struct conf_remark {
 	struct span variable, value;	/* as they stand in the environment or the file */
