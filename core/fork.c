@@ -34,6 +34,7 @@
 #include "core/act/writers.h"
 #include "core/base/lock.h"
 #include "core/base/out.h"
+#include "core/base/probe.h"
 #include "core/base/self.h"
 #include "core/base/sys.h"
 #include "core/facts/conf.h"
@@ -66,6 +67,19 @@ static struct {
 	int done[2];		/* WAY_COPY: the pipe the parent waits at */
 } fk;
 
+/* MADV_DONTFORK: the child has nothing there, and others may be put there. */
+static void forget_unshared(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
+{
+	enum page_kind kind = word_kind(word);
+
+	(void)arg;
+	if (!(word & WORD_NOFORK))
+		return;
+	if (kind == PAGE_PRIVATE || kind == PAGE_SHARED || (word & WORD_HELD))
+		stats_release(hi - lo);
+	pagemap_set(lo, hi, 0);
+}
+
 static void renew(void)
 {
 	self_mark();
@@ -73,10 +87,13 @@ static void renew(void)
 	front_renew();
 	belief_renew();
 	dead_renew();
+	aside_abandon();
+	stats_renew();
 	promote_renew();
 	plan_renew();
 	attach_renew();
 	cow_forget();
+	pagemap_walk(forget_unshared, NULL);
 }
 
 static bool registered;
@@ -112,7 +129,7 @@ void fork_start(void)
 
 static bool is_at_stake(page_word word)
 {
-	return word_is_private_huge(word) && !(word & WORD_NOFORK);
+	return word_is_copied_on_write(word);
 }
 
 static void add_run(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
@@ -221,7 +238,10 @@ static void tell(enum way way, const struct amount *a)
 	};
 	struct line l;
 
-	if (out_level() < 3 || way == WAY_NOTHING)
+	if (way == WAY_NOTHING)
+		return;
+	PROBE2(fork, a->bytes, names[way]);
+	if (out_level() < 3)
 		return;
 	line_start(&l);
 	line_text(&l, "libhresv: fork: ");

@@ -249,7 +249,7 @@ static void protect_run(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
 	int fd = *(const int *)arg;
 	bool failed = false;
 
-	if (!word_is_private_huge(word) || (word & WORD_NOFORK))
+	if (!word_is_copied_on_write(word))
 		return;
 	for (uintptr_t at = lo, end; at < hi; at = end) {
 		struct claim c = pagemap_claim(at, hi);

@@ -36,6 +36,7 @@
 #include "core/base/align.h"
 #include "core/base/lock.h"
 #include "core/base/mem.h"
+#include "core/base/probe.h"
 #include "core/base/sys.h"
 
 static uint64_t rescues;	/* so far; by atomics alone */
@@ -71,7 +72,7 @@ static bool zero_shared(uintptr_t at, page_word word)
 	if (word_is_huge_ours(word) || (word & WORD_HELD))
 		stats_release(bytes);
 	stats_small(word_use(word), bytes, REASON_RESCUE);
-	pagemap_set(at, at + bytes, 0);
+	pagemap_set(at, at + bytes, word_when_small(word, mem_page_bytes()));
 	return true;
 }
 
@@ -147,6 +148,7 @@ static enum mended mend_claimed(uintptr_t at, bool inside)
 		m = mend(page, word);
 		if (m == MENDED) {
 			stats_rescued(1);
+			PROBE2(rescue, at, word_page_bytes(word));
 			__atomic_fetch_add(&rescues, 1, __ATOMIC_SEQ_CST);
 		}
 	}

@@ -74,6 +74,11 @@ PROGRAM(touches_under_a_lowered_limit)
 		pthread_join(thread[i], NULL);
 	for (size_t i = 0; i < BYTES / sizeof(*words); i += 512)
 		REQUIRE_EQ(words[i], i == 0 ? 5 : 4);
+	/* What is several mappings by now is one to the program: a second view of it. */
+	words = mremap(at + PAGE, 0, 2 * PAGE, MREMAP_MAYMOVE);
+	REQUIRE_NE(words, MAP_FAILED);
+	for (size_t i = 0; i < 2 * PAGE / sizeof(*words); i += 512)
+		REQUIRE_EQ(words[i], 4);
 }
 
 TEST(net_backs_reserved_shared_memory_when_a_limit_is_lowered)
