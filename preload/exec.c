@@ -31,6 +31,8 @@
 static struct {
 	int (*execve)(const char *, char *const *, char *const *);
 	int (*execveat)(int, const char *, char *const *, char *const *, int);
+	int (*execv)(const char *, char *const *);
+	int (*execvp)(const char *, char *const *);
 	int (*execvpe)(const char *, char *const *, char *const *);
 	int (*fexecve)(int, char *const *, char *const *);
 	int (*spawn)(pid_t *, const char *, const posix_spawn_file_actions_t *,
@@ -43,6 +45,8 @@ void preload_exec_find(void)
 {
 	REAL(execve, "execve");
 	REAL(execveat, "execveat");
+	REAL(execv, "execv");
+	REAL(execvp, "execvp");
 	REAL(execvpe, "execvpe");
 	REAL(fexecve, "fexecve");
 	REAL(spawn, "posix_spawn");
@@ -131,12 +135,12 @@ HRESV_EXPORT int execvpe(const char *name, char *const argv[], char *const envp[
 
 HRESV_EXPORT int execv(const char *path, char *const argv[])
 {
-	return execve(path, argv, environ);
+	return HANDING_OVER(real.execv ? real.execv(path, argv) : execve_now(path, argv, environ));
 }
 
 HRESV_EXPORT int execvp(const char *name, char *const argv[])
 {
-	return execvpe(name, argv, environ);
+	return HANDING_OVER(real.execvp ? real.execvp(name, argv) : not_found_yet());
 }
 
 /* The words from @first to the NULL behind them; @more is left behind that. */
@@ -176,7 +180,7 @@ HRESV_EXPORT int execl(const char *path, const char *first, ...)
 	va_start(more, first);
 	WORDS(argv, first, more);
 	va_end(more);
-	return execve(path, argv, environ);
+	return execv(path, argv);
 }
 
 HRESV_EXPORT int execlp(const char *name, const char *first, ...)
@@ -187,7 +191,7 @@ HRESV_EXPORT int execlp(const char *name, const char *first, ...)
 	va_start(more, first);
 	WORDS(argv, first, more);
 	va_end(more);
-	return execvpe(name, argv, environ);
+	return execvp(name, argv);
 }
 
 HRESV_EXPORT int execle(const char *path, const char *first, ...)
