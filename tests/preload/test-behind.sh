@@ -39,7 +39,7 @@ recorder() {
 		s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(1)
 		c = socket.create_connection(s.getsockname()); s.accept()
 		if os.fork() == 0:
-		    os.execv("/bin/true", ["true"])
+		    os.execve("/bin/true", ["true"], os.environ)
 		os.wait()
 	END
 }
