@@ -4,7 +4,8 @@
  *           as much of it as there is, and what became of it
  *
  * Link with -lhresv-malloc (pkg-config hresv), or with -lhresv; a program started
- * under libhresv.so uses the copy in there, whatever it was linked with.
+ * under libhresv.so uses the copy in there, whatever it was linked with. Neither can
+ * be opened by dlopen(3): their thread-local memory must be there from the start.
  *
  * Errors. Functions that can fail return 0 (or a number >= 0 where said) or a
  * negative error, and leave what ret_ arguments point to untouched then. An error
