@@ -14,6 +14,7 @@
 #include "core/base/mem.h"
 #include "core/base/sys.h"
 #include "core/facts/conf.h"
+#include "core/facts/maps.h"
 #include "core/fork.h"
 #include "core/plan.h"
 #include "core/reserve.h"
@@ -212,6 +213,32 @@ static size_t left_small(uintptr_t lo, uintptr_t hi)
 	return left;
 }
 
+/*
+ * Memory that was moved or split is small and in no list any more: what still is plain
+ * memory, whole granules of one mapping, is taken for what it was.
+ */
+static void adopt(uintptr_t lo, uintptr_t hi)
+{
+	for (uintptr_t at = lo; at < hi; at += GRANULE) {
+		page_word word = pagemap_get(at);
+		struct map_facts facts;
+		struct claim c;
+
+		if ((word_kind(word) != PAGE_FOREIGN && word_kind(word) != PAGE_SPLIT) ||
+		    maps_read_range("", at, at + GRANULE, &facts) != 0 || facts.prot != RW ||
+		    facts.shared || facts.huge || !facts.anonymous ||
+		    pagemap_prepare(at, at + GRANULE) != 0)
+			continue;
+		c = pagemap_claim(at, at + GRANULE);
+		word = pagemap_get(at) & ~WORD_MARKS;
+		if ((word_kind(word) == PAGE_FOREIGN || word_kind(word) == PAGE_SPLIT) &&
+		    !word_dressed(word))
+			pagemap_set(at, at + GRANULE,
+				    word_make(PAGE_SMALL, RW, mem_page_bytes(), USE_MMAP));
+		pagemap_unclaim(&c);
+	}
+}
+
 int ask_again(uintptr_t at, size_t bytes)
 {
 	const uintptr_t lo = align_up(at, GRANULE), hi = align_down(at + bytes, GRANULE);
@@ -226,9 +253,14 @@ int ask_again(uintptr_t at, size_t bytes)
 
 	if (!conf || !conf->active)
 		return RESERVE_SHORT(REASON_FILTERED);
-	if (lo >= hi || !left_small(lo, hi))
+	if (lo >= hi)
 		return 0;
 	gate_enter(&q);
+	adopt(lo, hi);
+	if (!left_small(lo, hi)) {
+		gate_leave(&q);
+		return 0;
+	}
 	like.turn_held = conf->keep_free != 0;
 	if (like.turn_held)
 		t = turn_take(TURN_ALONE, GRANULE);

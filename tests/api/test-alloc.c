@@ -141,6 +141,28 @@ TEST(given_back_is_zero_and_the_pages_are_the_pools)
 	EXPECT_EQ(hresv_free(at, 3 * PAGE), 0);
 }
 
+/* Growing moves it, and a hole of small memory with it. */
+TEST(take_again_works_on_memory_that_was_moved)
+{
+	size_t huge = 0;
+	void *at, *to;
+
+	pool_set(PAGE, 6);
+	at = allocated(3 * PAGE, 0, NULL);
+	fill_pages(at, 3 * PAGE, 6);
+	EXPECT_EQ(hresv_give_back((char *)at + PAGE, PAGE), 0);
+	memset((char *)at + PAGE, 3, PAGE);
+	REQUIRE_EQ(hresv_resize(at, 3 * PAGE, 5 * PAGE, &to), 0);
+	EXPECT_EQ(hresv_take_again(to, 5 * PAGE, &huge), 0);
+	EXPECT_EQ(huge, 5 * PAGE);
+	EXPECT_EQ(huge_in(to, 5 * PAGE), 5 * PAGE);
+	EXPECT_TRUE(holds_pages(to, PAGE, 6));
+	EXPECT_EQ(((char *)to)[2 * PAGE - 1], 3);
+	EXPECT_TRUE(is_zero((char *)to + 3 * PAGE, 2 * PAGE));
+	EXPECT_EQ(hresv_free(to, 5 * PAGE), 0);
+	EXPECT_EQ(pool_free(PAGE), 6);
+}
+
 TEST(take_again_says_what_is_short_and_takes_the_rest)
 {
 	size_t huge = 77;

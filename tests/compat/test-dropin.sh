@@ -17,6 +17,7 @@ linked() {
 test_program_of_the_distributions_library_runs_on_the_drop_in() {
 	requires_file "$dropin/libhugetlbfs.so.0"
 	linked prog <<-'END'
+		#include <stddef.h>
 		#include <hugetlbfs.h>
 		#include <stdio.h>
 		#include <string.h>
@@ -56,6 +57,7 @@ nothing 1"
 test_container_limit_is_a_refusal_and_no_bus_error() {
 	requires_file "$dropin/libhugetlbfs.so.0"
 	linked prog <<-'END'
+		#include <stddef.h>
 		#include <hugetlbfs.h>
 		#include <string.h>
 		int main(void)
