@@ -218,7 +218,7 @@ $(INSIDE): INSIDE_LIBS = $(API_A) $(CORE_A)
 $(INSIDE): $(CORE_A) $(API_A)
 
 # What the API does is tested in the library that programs link.
-API_TESTS  := $(filter $(BUILD)/tests/api/%,$(TEST_BIN) $(PROG_BIN))
+API_TESTS  := $(filter $(BUILD)/tests/api/% $(BUILD)/tests/machines/guest-nodes-api,$(TEST_BIN) $(PROG_BIN))
 API_LIB    := $(if $(MALLOC_SO),libhresv-malloc.so,libhresv.so)
 $(API_TESTS): INSIDE_LIBS = -L$(BUILD) -l$(API_LIB:lib%.so=%) -Wl,-rpath,$(abspath $(BUILD))
 $(API_TESTS): $(BUILD)/$(API_LIB)

@@ -12,7 +12,7 @@
 
 #define PAGE (2 * MIB)
 #define THREADS 6
-#define ROUNDS 250
+#define ROUNDS 60
 
 static atomic_int calls;
 

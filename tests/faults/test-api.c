@@ -147,7 +147,7 @@ static void fail_each(const char *name, int (*run)(void))
 
 #define FAIL_EACH(run)                   \
 	do {                             \
-		pool_set(PAGE, 4);       \
+		pool_set(PAGE, 8);	/* four on each of two nodes */ \
 		held_grow_records();     \
 		fail_each(#run, run);    \
 	} while (0)
