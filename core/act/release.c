@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 
 #include "core/act/cow.h"
+#include "core/act/demote.h"
 #include "core/act/inflight.h"
 #include "core/act/promote.h"
 #include "core/act/stats.h"
@@ -25,16 +26,6 @@
 #include "core/base/align.h"
 #include "core/base/mem.h"
 #include "core/base/sys.h"
-
-static bool is_all_zero(uintptr_t at, size_t bytes)
-{
-	const uint64_t *word = (const uint64_t *)at, *end = (const uint64_t *)(at + bytes);
-
-	for (; word < end; word += 8)
-		if (word[0] | word[1] | word[2] | word[3] | word[4] | word[5] | word[6] | word[7])
-			return false;
-	return true;
-}
 
 /* Untouched small pages in place of whole huge ones: one call, atomic. */
 static int swap_out(uintptr_t lo, uintptr_t hi, page_word word)
@@ -97,10 +88,11 @@ static void swap_out_if_empty(uintptr_t at, page_word word)
 	const size_t bytes = word_page_bytes(word);
 	struct writers w;
 
-	if (!(word_prot(word) & PROT_READ) || word_pkey(word) || !is_all_zero(at, bytes) ||
+	if (!(word_prot(word) & PROT_READ) || word_pkey(word) || !mem_is_zero(at, bytes) ||
 	    writers_hold(at, bytes, word_prot(word), &w) != 0)
 		return;
-	if (inflight_settle() == 0 && is_all_zero(at, bytes) && swap_out(at, at + bytes, word) == 0)
+	if (inflight_settle() == 0 && !demote_has_pins() && mem_is_zero(at, bytes) &&
+	    swap_out(at, at + bytes, word) == 0)
 		writers_release(&w);
 	else
 		writers_give_up(&w);

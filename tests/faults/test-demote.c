@@ -87,6 +87,86 @@ TEST(demote_of_an_unreadable_page_keeps_the_content)
 	demote_each(MAP_PRIVATE, PROT_READ);
 }
 
+/* How many of its small pages are there. */
+static size_t present_in(const char *at, size_t bytes)
+{
+	unsigned char vec[PAGE / 4096];
+	size_t present = 0;
+
+	REQUIRE_EQ(mincore((void *)at, bytes, vec), 0);
+	for (size_t i = 0; i < bytes / mem_page_bytes(); i++)
+		present += vec[i] & 1;
+	return present;
+}
+
+/* Mapped and trimmed, as allocators do: what was never written needs no memory. */
+TEST(demote_of_an_untouched_page_populates_nothing)
+{
+	pool_set(PAGE, 1);
+	held_grow_records();
+	HELD_EACH_ERRNO(err)
+		for (int nth = 1, fired = 1; fired && nth < HELD_CALLS_MOST; nth++) {
+			const struct held before = held_now();
+			char *at = map(nth % 2 ? MAP_PRIVATE : MAP_SHARED, PAGE);
+			int got;
+
+			faults_arm(nth, err);
+			got = demote(at);
+			fired = faults_fired();
+			EXPECT_TRUE(got == 0 || fired);
+			EXPECT_EQ(huge_in(at, PAGE), got ? PAGE : 0);
+			if (got == 0)
+				EXPECT_EQ(present_in(at, PAGE), 0);
+			EXPECT_TRUE(is_zero(at, PAGE));
+			fill_pages(at, PAGE, 5);
+			EXPECT_TRUE(holds_pages(at, PAGE, 5));
+			EXPECT_EQ(route_unmap((uintptr_t)at, PAGE), 0);
+			held_expect(&before, "demote_page", nth, err);
+		}
+}
+
+TEST(demote_of_a_page_that_only_looks_untouched_keeps_what_is_there)
+{
+	pool_set(PAGE, 1);
+	for (size_t place = 8; place < PAGE; place = place * 5 + 8) {
+		char *at = map(place % 16 ? MAP_PRIVATE : MAP_SHARED, PAGE);
+
+		at[place] = 1;
+		EXPECT_EQ(demote(at), 0);
+		EXPECT_EQ(huge_in(at, PAGE), 0);
+		EXPECT_EQ(at[place], 1);
+		at[place] = 0;
+		EXPECT_TRUE(is_zero(at, PAGE));
+		EXPECT_EQ(route_unmap((uintptr_t)at, PAGE), 0);
+	}
+}
+
+/* Where the rest is unmapped next: nearly all of it, half, and one small page. */
+TEST(demote_of_a_part_keeps_that_part)
+{
+	static const struct { size_t from, bytes; } parts[] = {
+		{ 0, PAGE - 4096 }, { 4096, PAGE - 4096 }, { PAGE / 2, PAGE / 2 }, { PAGE - 4096, 4096 },
+	};
+
+	pool_set(PAGE, 1);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		const size_t lo = parts[i].from, hi = lo + parts[i].bytes;
+		char *at = map(MAP_PRIVATE, PAGE);
+		struct claim c = pagemap_claim((uintptr_t)at, (uintptr_t)at + PAGE);
+
+		fill_pages(at + lo, hi - lo, 7);
+		EXPECT_EQ(demote_page((uintptr_t)at, word_of(at), (uintptr_t)at + lo,
+				      (uintptr_t)at + hi), 0);
+		pagemap_set((uintptr_t)at, (uintptr_t)at + PAGE,
+			    word_make(PAGE_SPLIT, 0, mem_page_bytes(), 0));
+		pagemap_unclaim(&c);
+		EXPECT_EQ(huge_in(at, PAGE), 0);
+		EXPECT_EQ(mapped_in(at, PAGE), PAGE);
+		EXPECT_TRUE(holds_pages(at + lo, hi - lo, 7));
+		EXPECT_EQ(route_unmap((uintptr_t)at, PAGE), 0);
+	}
+}
+
 /* No userfaultfd at all: writers take SIGSEGV, or there is but one thread. */
 TEST(demote_without_userfaultfd_keeps_the_content)
 {
