@@ -247,3 +247,53 @@ TEST(release_works_or_says_that_it_did_not)
 				held_expect(&before, "release_private", nth, err);
 			}
 }
+
+static size_t most_mapped;
+
+/*
+ * vm.overcommit_memory=2 before Linux 6.12, or RLIMIT_AS: no more than so much at once,
+ * and what lay at a fixed place is unmapped when the kernel refuses.
+ */
+static long refuse_to_map(long nr, const long args[6], bool *ret_handled)
+{
+	if (nr != SYS_mmap || (size_t)args[1] <= most_mapped)
+		return 0;
+	*ret_handled = true;
+	if ((args[3] & MAP_FIXED) && !(args[3] & MAP_FIXED_NOREPLACE))
+		munmap((void *)args[0], (size_t)args[1]);
+	return -ENOMEM;
+}
+
+static void release_with(size_t most, size_t huge_after)
+{
+	char *at = map(MAP_PRIVATE, 3 * PAGE);
+	struct claim c;
+
+	fill_pages(at, 2 * PAGE, 4);
+	fill_pages(at + 2 * PAGE, PAGE, 5);
+	c = pagemap_claim((uintptr_t)at, (uintptr_t)at + 3 * PAGE);
+	most_mapped = most;
+	sys_set_hook(refuse_to_map);
+	EXPECT_EQ(release_private((uintptr_t)at, (uintptr_t)at + 2 * PAGE, word_of(at)), 0);
+	sys_set_hook(NULL);
+	pagemap_unclaim(&c);
+	EXPECT_EQ(mapped_in(at, 3 * PAGE), 3 * PAGE);
+	EXPECT_EQ(huge_in(at, 3 * PAGE), huge_after);
+	EXPECT_EQ(stats_held(), huge_after);
+	EXPECT_TRUE(is_zero(at, 2 * PAGE));
+	EXPECT_TRUE(holds_pages(at + 2 * PAGE, PAGE, 5));
+	at[0] = at[2 * PAGE - 1] = 1;
+	EXPECT_EQ(route_unmap((uintptr_t)at, 3 * PAGE), 0);
+}
+
+TEST(release_gives_pages_back_one_by_one_where_address_space_is_short)
+{
+	pool_set(PAGE, 3);
+	release_with(PAGE, PAGE);
+}
+
+TEST(release_that_gets_no_small_pages_leaves_zeros_and_no_hole)
+{
+	pool_set(PAGE, 3);
+	release_with(4096, 3 * PAGE);
+}
