@@ -19,12 +19,13 @@
 
 #include "core/act/aside.h"
 #include "core/act/attach.h"
+#include "core/act/belief.h"
 #include "core/act/cow.h"
 #include "core/act/dead.h"
 #include "core/act/demote.h"
 #include "core/act/front.h"
-#include "core/act/ledger.h"
 #include "core/act/pagemap.h"
+#include "core/act/promise.h"
 #include "core/act/promote.h"
 #include "core/act/rescue.h"
 #include "core/act/sharing.h"
@@ -33,6 +34,7 @@
 #include "core/act/writers.h"
 #include "core/base/lock.h"
 #include "core/base/out.h"
+#include "core/base/probe.h"
 #include "core/base/self.h"
 #include "core/base/sys.h"
 #include "core/facts/conf.h"
@@ -59,19 +61,23 @@ struct amount {
 static struct {
 	struct quiet quiet;
 	enum way way;
-	int promise[SIZES];	/* of the fork under way: the child's; 0: none */
-	int held[SIZES];	/* of the fork that made this process */
+	struct promise promise;	/* of the fork under way: the child's */
+	struct promise held;	/* of the fork that made this process */
 	uint64_t reviewed_at;
 	int done[2];		/* WAY_COPY: the pipe the parent waits at */
 } fk;
 
-static void close_all(int fds[SIZES])
+/* MADV_DONTFORK: the child has nothing there, and others may be put there. */
+static void forget_unshared(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
 {
-	for (size_t i = 0; i < SIZES; i++) {
-		if (fds[i])
-			sys_close(fds[i]);
-		fds[i] = 0;
-	}
+	enum page_kind kind = word_kind(word);
+
+	(void)arg;
+	if (!(word & WORD_NOFORK))
+		return;
+	if (kind == PAGE_PRIVATE || kind == PAGE_SHARED || (word & WORD_HELD))
+		stats_release(hi - lo);
+	pagemap_set(lo, hi, 0);
 }
 
 static void renew(void)
@@ -79,11 +85,15 @@ static void renew(void)
 	self_mark();
 	gate_renew();
 	front_renew();
+	belief_renew();
 	dead_renew();
+	aside_abandon();
+	stats_renew();
 	promote_renew();
 	plan_renew();
 	attach_renew();
 	cow_forget();
+	pagemap_walk(forget_unshared, NULL);
 }
 
 static bool registered;
@@ -100,7 +110,7 @@ static void adopt(void)
 	quiet_enter(&q);
 	demote_shared_no_more();
 	renew();
-	close_all(fk.held);
+	promise_end(&fk.held);
 	quiet_leave(&q);
 }
 
@@ -112,13 +122,14 @@ void fork_start(void)
 {
 	if (__atomic_exchange_n(&registered, true, __ATOMIC_ACQ_REL))
 		return;
+	belief_renew();
 	gate_set_adopter(adopt);
 	__register_atfork(fork_prepare, fork_parent, fork_child, NULL);
 }
 
 static bool is_at_stake(page_word word)
 {
-	return word_is_private_huge(word) && !(word & WORD_NOFORK);
+	return word_is_copied_on_write(word);
 }
 
 static void add_run(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
@@ -149,7 +160,7 @@ static struct amount at_stake(void)
 }
 
 /* A free page, promised to nobody, for every page that will be shared. */
-static bool promise_all(const struct amount *a, int ret_fds[SIZES])
+static bool promise_all(const struct amount *a, struct promise *ret)
 {
 	bool enough = !aside_holds_turn();
 
@@ -157,12 +168,11 @@ static bool promise_all(const struct amount *a, int ret_fds[SIZES])
 		struct turn t = turn_take(TURN_ALONE, a->of[i].page_bytes);
 		uint64_t spare = plan_spare(a->of[i].page_bytes);
 
-		enough = ledger_promise(a->of[i].page_bytes, a->of[i].pages, spare,
-					&ret_fds[i]) == 0;
+		enough = promise_add(ret, a->of[i].page_bytes, a->of[i].pages, spare);
 		turn_drop(&t);
 	}
 	if (!enough)
-		close_all(ret_fds);
+		promise_end(ret);
 	return enough;
 }
 
@@ -186,7 +196,7 @@ static enum way choose(const struct conf *conf, const struct amount *a)
 		break;
 	case FORK_AUTO:
 	case FORK_REFUSE:
-		if (promise_all(a, fk.promise))
+		if (promise_all(a, &fk.promise))
 			return WAY_SHARE;
 		break;
 	}
@@ -228,7 +238,10 @@ static void tell(enum way way, const struct amount *a)
 	};
 	struct line l;
 
-	if (out_level() < 3 || way == WAY_NOTHING)
+	if (way == WAY_NOTHING)
+		return;
+	PROBE2(fork, a->bytes, names[way]);
+	if (out_level() < 3)
 		return;
 	line_start(&l);
 	line_text(&l, "libhresv: fork: ");
@@ -313,7 +326,7 @@ void fork_parent(void)
 		plan_thaw();
 		attach_thaw();
 	}
-	close_all(fk.promise);
+	promise_end(&fk.promise);
 	if (fk.way == WAY_COPY)
 		wait_for_child();
 	if (fk.way == WAY_COW)
@@ -335,16 +348,24 @@ void fork_child(void)
 	const struct quiet q = fk.quiet;
 
 	renew();
-	close_all(fk.held);
-	for (size_t i = 0; i < SIZES; i++) {
-		fk.held[i] = fk.promise[i];
-		fk.promise[i] = 0;
-	}
+	promise_end(&fk.held);
+	fk.held = fk.promise;
+	fk.promise.n = 0;
 	if (fk.way == WAY_COPY)
 		take_own();
 	if (fk.way == WAY_COW)
 		cow_begin();
 	quiet_leave(&q);
+}
+
+/* Of several threads that see it at once, one does. */
+static void let_go(void)
+{
+	struct promise p = { .n = __atomic_exchange_n(&fk.held.n, 0, __ATOMIC_ACQ_REL) };
+
+	for (size_t i = 0; i < p.n; i++)
+		p.fd[i] = fk.held.fd[i];
+	promise_end(&p);
 }
 
 void fork_review(void)
@@ -353,7 +374,7 @@ void fork_review(void)
 	uint64_t now;
 	int fd;
 
-	if (!__atomic_load_n(&fk.held[0], __ATOMIC_RELAXED))
+	if (!__atomic_load_n(&fk.held.n, __ATOMIC_RELAXED))
 		return;
 	now = sys_now_ns();
 	if (now - __atomic_load_n(&fk.reviewed_at, __ATOMIC_RELAXED) < REVIEW_AGAIN_NS)
@@ -363,19 +384,29 @@ void fork_review(void)
 	if (fd < 0)
 		return;
 	if (!sharing_any(fd, &hint))
-		for (size_t i = 0; i < SIZES; i++) {
-			int held = __atomic_exchange_n(&fk.held[i], 0, __ATOMIC_RELAXED);
-
-			if (held)
-				sys_close(held);
-		}
+		let_go();
 	sys_close(fd);
+}
+
+bool fork_end_thread(void)
+{
+	struct quiet q;
+	bool was;
+
+	quiet_enter(&q);
+	gate_close();
+	was = cow_copy_all();
+	gate_open();
+	quiet_leave(&q);
+	if (was)
+		cow_wait_end();
+	return was;
 }
 
 bool fork_is_refused(void)
 {
 	const struct conf *conf = conf_get();
-	int fds[SIZES] = { 0 };
+	struct promise p = { 0 };
 	struct amount a;
 	struct quiet q;
 	bool enough;
@@ -386,8 +417,8 @@ bool fork_is_refused(void)
 	if (!a.bytes)
 		return false;
 	quiet_enter(&q);
-	enough = promise_all(&a, fds);
-	close_all(fds);
+	enough = promise_all(&a, &p);
+	promise_end(&p);
 	quiet_leave(&q);
 	return !enough;
 }

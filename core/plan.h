@@ -47,12 +47,18 @@ bool plan_reservation_proves(size_t page_bytes);
  */
 enum reason plan_blame(size_t page_bytes, const char *path);
 
+/*
+ * The bytes that HUGETLB_LIMIT counts. Where @more would be too many, segments that
+ * other processes have removed meanwhile are taken off first.
+ */
+uint64_t plan_taken(uint64_t more);
+
 /* How many pages @page_bytes this process could take, with the pool and every limit read now. */
 struct budget plan_budget(size_t page_bytes, const char *path);
 
 /*
- * Pages that are free, reserved by nobody, and within every limit seen above us:
- * what may be promised to a child (ledger.h). 0 where that can't be known.
+ * Pages of the pool that are free and reserved by nobody: what may be promised to
+ * a child, within the limits above us (promise.h). 0 where that can't be known.
  */
 uint64_t plan_spare(size_t page_bytes);
 
