@@ -291,7 +291,7 @@ static int replace(struct demotion *d)
 	if (word_is_huge_ours(word) || (word & WORD_HELD))
 		stats_release(bytes);
 	stats_demoted(1);
-	PROBE3(demote, at, bytes, keep);
+	PROBE3(demote, at, bytes, d->zero ? 0 : d->keep);
 	dead_unmap(at);
 	return 0;
 }
