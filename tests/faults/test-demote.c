@@ -184,6 +184,26 @@ TEST(demote_without_userfaultfd_keeps_the_content)
 	}
 }
 
+/* What is made aside lies on a line nevertheless, and no room round it stays behind. */
+TEST(demote_where_mappings_lie_on_any_line_keeps_the_content)
+{
+	pool_set(PAGE, 1);
+	held_grow_records();
+	for (int shared = 0; shared < 2; shared++) {
+		const struct held before = held_now();
+		char *at = map(shared ? MAP_SHARED : MAP_PRIVATE, PAGE);
+
+		fill_pages(at, PAGE, 4);
+		old_kernel(OLD_ANY_LINE);
+		EXPECT_EQ(demote(at), 0);
+		old_kernel(0);
+		EXPECT_EQ(huge_in(at, PAGE), 0);
+		EXPECT_TRUE(holds_pages(at, PAGE, 4));
+		EXPECT_EQ(route_unmap((uintptr_t)at, PAGE), 0);
+		held_expect(&before, "demote_page", 0, 0);
+	}
+}
+
 /* Each way to hold writers, and to let them go again. */
 TEST(writers_held_by_whatever_works_are_let_go)
 {
