@@ -23,8 +23,8 @@
 #include "core/act/dead.h"
 #include "core/act/demote.h"
 #include "core/act/front.h"
-#include "core/act/ledger.h"
 #include "core/act/pagemap.h"
+#include "core/act/promise.h"
 #include "core/act/promote.h"
 #include "core/act/rescue.h"
 #include "core/act/sharing.h"
@@ -59,20 +59,11 @@ struct amount {
 static struct {
 	struct quiet quiet;
 	enum way way;
-	int promise[SIZES];	/* of the fork under way: the child's; 0: none */
-	int held[SIZES];	/* of the fork that made this process */
+	struct promise promise;	/* of the fork under way: the child's */
+	struct promise held;	/* of the fork that made this process */
 	uint64_t reviewed_at;
 	int done[2];		/* WAY_COPY: the pipe the parent waits at */
 } fk;
-
-static void close_all(int fds[SIZES])
-{
-	for (size_t i = 0; i < SIZES; i++) {
-		if (fds[i])
-			sys_close(fds[i]);
-		fds[i] = 0;
-	}
-}
 
 static void renew(void)
 {
@@ -100,7 +91,7 @@ static void adopt(void)
 	quiet_enter(&q);
 	demote_shared_no_more();
 	renew();
-	close_all(fk.held);
+	promise_end(&fk.held);
 	quiet_leave(&q);
 }
 
@@ -149,7 +140,7 @@ static struct amount at_stake(void)
 }
 
 /* A free page, promised to nobody, for every page that will be shared. */
-static bool promise_all(const struct amount *a, int ret_fds[SIZES])
+static bool promise_all(const struct amount *a, struct promise *ret)
 {
 	bool enough = !aside_holds_turn();
 
@@ -157,12 +148,11 @@ static bool promise_all(const struct amount *a, int ret_fds[SIZES])
 		struct turn t = turn_take(TURN_ALONE, a->of[i].page_bytes);
 		uint64_t spare = plan_spare(a->of[i].page_bytes);
 
-		enough = ledger_promise(a->of[i].page_bytes, a->of[i].pages, spare,
-					&ret_fds[i]) == 0;
+		enough = promise_add(ret, a->of[i].page_bytes, a->of[i].pages, spare);
 		turn_drop(&t);
 	}
 	if (!enough)
-		close_all(ret_fds);
+		promise_end(ret);
 	return enough;
 }
 
@@ -186,7 +176,7 @@ static enum way choose(const struct conf *conf, const struct amount *a)
 		break;
 	case FORK_AUTO:
 	case FORK_REFUSE:
-		if (promise_all(a, fk.promise))
+		if (promise_all(a, &fk.promise))
 			return WAY_SHARE;
 		break;
 	}
@@ -313,7 +303,7 @@ void fork_parent(void)
 		plan_thaw();
 		attach_thaw();
 	}
-	close_all(fk.promise);
+	promise_end(&fk.promise);
 	if (fk.way == WAY_COPY)
 		wait_for_child();
 	if (fk.way == WAY_COW)
@@ -335,16 +325,24 @@ void fork_child(void)
 	const struct quiet q = fk.quiet;
 
 	renew();
-	close_all(fk.held);
-	for (size_t i = 0; i < SIZES; i++) {
-		fk.held[i] = fk.promise[i];
-		fk.promise[i] = 0;
-	}
+	promise_end(&fk.held);
+	fk.held = fk.promise;
+	fk.promise.n = 0;
 	if (fk.way == WAY_COPY)
 		take_own();
 	if (fk.way == WAY_COW)
 		cow_begin();
 	quiet_leave(&q);
+}
+
+/* Of several threads that see it at once, one does. */
+static void let_go(void)
+{
+	struct promise p = { .n = __atomic_exchange_n(&fk.held.n, 0, __ATOMIC_ACQ_REL) };
+
+	for (size_t i = 0; i < p.n; i++)
+		p.fd[i] = fk.held.fd[i];
+	promise_end(&p);
 }
 
 void fork_review(void)
@@ -353,7 +351,7 @@ void fork_review(void)
 	uint64_t now;
 	int fd;
 
-	if (!__atomic_load_n(&fk.held[0], __ATOMIC_RELAXED))
+	if (!__atomic_load_n(&fk.held.n, __ATOMIC_RELAXED))
 		return;
 	now = sys_now_ns();
 	if (now - __atomic_load_n(&fk.reviewed_at, __ATOMIC_RELAXED) < REVIEW_AGAIN_NS)
@@ -363,19 +361,14 @@ void fork_review(void)
 	if (fd < 0)
 		return;
 	if (!sharing_any(fd, &hint))
-		for (size_t i = 0; i < SIZES; i++) {
-			int held = __atomic_exchange_n(&fk.held[i], 0, __ATOMIC_RELAXED);
-
-			if (held)
-				sys_close(held);
-		}
+		let_go();
 	sys_close(fd);
 }
 
 bool fork_is_refused(void)
 {
 	const struct conf *conf = conf_get();
-	int fds[SIZES] = { 0 };
+	struct promise p = { 0 };
 	struct amount a;
 	struct quiet q;
 	bool enough;
@@ -386,8 +379,8 @@ bool fork_is_refused(void)
 	if (!a.bytes)
 		return false;
 	quiet_enter(&q);
-	enough = promise_all(&a, fds);
-	close_all(fds);
+	enough = promise_all(&a, &p);
+	promise_end(&p);
 	quiet_leave(&q);
 	return !enough;
 }

@@ -11,9 +11,9 @@
 
 #include <sys/mman.h>
 
-#include "core/act/ledger.h"
-#include "core/act/stats.h"
 #include "core/act/pagemap.h"
+#include "core/act/promise.h"
+#include "core/act/stats.h"
 #include "core/base/lock.h"
 #include "core/base/out.h"
 #include "core/base/sys.h"
@@ -190,7 +190,7 @@ static void gather(size_t page_bytes, const char *path, struct pool *pool,
 		.charged_to_memory = plan_charged_to_memory(),
 	};
 	if (pool_read("", page_bytes, pool) == 0) {
-		uint64_t promised = ledger_promised(page_bytes);
+		uint64_t promised = promise_pages(page_bytes);
 
 		pool->free -= promised < pool->free ? promised : pool->free;
 		ret->pool = pool;
@@ -350,18 +350,13 @@ void plan_make(enum use use, const struct backing *like, size_t bytes, size_t ea
 /* Surplus pages have to be found first, so they are not counted. */
 uint64_t plan_spare(size_t page_bytes)
 {
-	struct cgroup_hugetlb groups;
 	struct policy policy;
 	struct pool pool;
-	uint64_t pages, room;
 
 	if (plan_charged_to_memory() || pool_read("", page_bytes, &pool) != 0 || pool.impossible ||
-	    cgroup_read_hugetlb("", page_bytes, &groups) != 0 || policy_read("", &policy) != 0 ||
-	    policy.narrowed)
+	    policy_read("", &policy) != 0 || policy.narrowed)
 		return 0;
-	pages = pool.free > pool.reserved ? pool.free - pool.reserved : 0;
-	room = groups.fault.room == CGROUP_UNLIMITED ? UINT64_MAX : groups.fault.room / page_bytes;
-	return pages < room ? pages : room;
+	return pool.free > pool.reserved ? pool.free - pool.reserved : 0;
 }
 
 void plan_freeze(void)

@@ -51,8 +51,8 @@ enum reason plan_blame(size_t page_bytes, const char *path);
 struct budget plan_budget(size_t page_bytes, const char *path);
 
 /*
- * Pages that are free, reserved by nobody, and within every limit seen above us:
- * what may be promised to a child (ledger.h). 0 where that can't be known.
+ * Pages of the pool that are free and reserved by nobody: what may be promised to
+ * a child, within the limits above us (promise.h). 0 where that can't be known.
  */
 uint64_t plan_spare(size_t page_bytes);
 

@@ -11,10 +11,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 
-#include "core/act/turn.h"
-#include "core/base/fd.h"
 #include "core/base/sys.h"
-#include "core/facts/pool.h"
 
 #define GAPS_MOST 64
 #define EVERYTHING (UINT64_MAX / 2)
@@ -74,58 +71,22 @@ static struct sum add_up(int fd)
 	return sum;
 }
 
-uint64_t ledger_promised_at(int fd)
+uint64_t ledger_promised(int fd)
 {
 	return fd < 0 ? 0 : add_up(fd).pages;
 }
 
-uint64_t ledger_promised(size_t page_bytes)
+int ledger_promise(int fd, uint64_t pages, uint64_t spare_pages)
 {
-	int fd = turn_open(page_bytes);
-	uint64_t pages = ledger_promised_at(fd);
-
-	if (fd >= 0)
-		sys_close(fd);
-	return pages;
-}
-
-int ledger_promise(size_t page_bytes, uint64_t pages, uint64_t spare_pages, int *ret_fd)
-{
-	int fd = turn_open(page_bytes);
-	struct flock mine;
-	struct sum sum;
-	long err;
-
-	if (fd < 0)
-		return -ENOENT;
-	sum = add_up(fd);
-	mine = (struct flock){
+	struct sum sum = add_up(fd);
+	struct flock mine = {
 		.l_type = F_RDLCK,
 		.l_whence = SEEK_SET,
 		.l_start = (off_t)sum.end,
 		.l_len = (off_t)pages,
 	};
+
 	if (sum.pages > spare_pages || pages > spare_pages - sum.pages)
-		err = -ENOSPC;
-	else
-		err = sys_fcntl(fd, F_OFD_SETLK, &mine);
-	if (err) {
-		sys_close(fd);
-		return (int)err;
-	}
-	*ret_fd = fd_move_up(fd);
-	return 0;
-}
-
-size_t ledger_leaves(int fd, size_t page_bytes, size_t want)
-{
-	uint64_t promised = ledger_promised_at(fd), available;
-	struct pool pool;
-
-	if (promised == 0 || pool_read("", page_bytes, &pool) != 0)
-		return want;
-	available = pool_available(&pool, page_bytes);
-	if (available <= promised)
-		return 0;
-	return available - promised < want ? (size_t)(available - promised) : want;
+		return -ENOSPC;
+	return (int)sys_fcntl(fd, F_OFD_SETLK, &mine);
 }

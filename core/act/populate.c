@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 
 #include "core/act/aside.h"
-#include "core/act/ledger.h"
+#include "core/act/promise.h"
 #include "core/base/lock.h"
 #include "core/base/mem.h"
 #include "core/base/sys.h"
@@ -146,7 +146,7 @@ static size_t populate_breathing(const struct backing *how, uintptr_t at, size_t
 /* Free pages a running child is counted on to need are nobody's to take. */
 static size_t leaves(const struct backing *how, const struct turn *t, size_t pages)
 {
-	return ledger_leaves(t->fd, how->page_bytes, pages);
+	return promise_leaves(t->fd, how->page_bytes, pages);
 }
 
 /* All or nothing: the turn is held throughout. */

@@ -26,7 +26,7 @@ struct turn {
 	int fd;		/* -1: none */
 };
 
-/* The pool's file, read-only: what turns and promises (ledger.h) are locks on; -1: none. */
+/* The pool's file, read-only: what turns and promises (promise.h) are locks on; -1: none. */
 int turn_open(size_t page_bytes);
 
 struct turn turn_take(enum turn_kind kind, size_t page_bytes);

@@ -118,6 +118,46 @@ int cgroup_read_hugetlb(const char *root, size_t page_bytes, struct cgroup_huget
 	return err;
 }
 
+static int visit(struct cgroup_walk *walk, const char *name, const struct files *files,
+		 cgroup_limit_fn fn, void *arg)
+{
+	uint64_t limit = CGROUP_UNLIMITED, usage;
+	struct blob *path = &walk->level.base;
+	const size_t directory_bytes = path->bytes;
+	bool found;
+	int err = cgroup_walk_limit(walk, name, files->limit, &limit, &found);
+
+	if (err || !found || limit == CGROUP_UNLIMITED)
+		return err;
+	err = cgroup_walk_number(walk, name, files->usage, "", &usage);
+	if (!err)
+		err = blob_text(path, name);
+	if (!err)
+		err = blob_text(path, files->usage);
+	if (!err)
+		err = fn(path->at, limit > usage ? limit - usage : 0, arg);
+	blob_cut(path, directory_bytes);
+	return err;
+}
+
+int cgroup_each_limit(const char *root, size_t page_bytes, cgroup_limit_fn fn, void *arg)
+{
+	char name[NAME_BYTES];
+	struct cgroup_walk walk;
+	int err = cgroup_walk_open(&walk, root, "hugetlb");
+
+	if (err)
+		return err;
+	name_of_size(page_bytes, name);
+	for (; !walk.absent && cgroup_walk_here(&walk) && !err; cgroup_walk_up(&walk)) {
+		err = visit(&walk, name, walk.v2 ? &fault_v2 : &fault_v1, fn, arg);
+		if (!err)
+			err = visit(&walk, name, walk.v2 ? &rsvd_v2 : &rsvd_v1, fn, arg);
+	}
+	cgroup_walk_close(&walk);
+	return err;
+}
+
 int cgroup_charges_memory(const char *root, bool *ret_charged)
 {
 	struct cgroup_walk walk;

@@ -55,6 +55,16 @@ struct cgroup_hugetlb {
  */
 int cgroup_read_hugetlb(const char *root, size_t page_bytes, struct cgroup_hugetlb *ret_groups);
 
+/*
+ * Called with each finite limit above us, of faults and of reservations: private memory
+ * that owns no reservation is charged to both when it is touched. @usage_path is the file of
+ * what counts against the limit; @room_bytes is what it leaves. Not 0 ends the walk.
+ */
+typedef int (*cgroup_limit_fn)(const char *usage_path, uint64_t room_bytes, void *arg);
+
+/* 0; what @fn returned; -errno as cgroup_read_hugetlb(). */
+int cgroup_each_limit(const char *root, size_t page_bytes, cgroup_limit_fn fn, void *arg);
+
 /**
  * cgroup_charges_memory - memory_hugetlb_accounting, and a memory limit above us
  *

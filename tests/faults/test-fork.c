@@ -3,7 +3,7 @@
 /*
  * A fork on a pool without a page to spare, with the n-th system call of ours
  * failing, before and after: both sides live and have their data. What one way can't
- * do another does, and what none did the net mends. And the ledger.
+ * do another does, and what none did the net mends.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/act/ledger.h"
 #include "core/fork.h"
 #include "core/route.h"
 #include "tests/harness/faults.h"
@@ -120,43 +119,4 @@ TEST_TIMEOUT(fork_survives_any_call_that_is_forbidden, 120)
 TEST_TIMEOUT(fork_with_policy_copy_survives_any_call_that_fails, 120)
 {
 	every_call_failing("copy", ENOMEM);
-}
-
-TEST(ledger_adds_promises_and_forgets_them_with_their_descriptor)
-{
-	uint64_t before;
-	int a, b, c;
-
-	pool_set(PAGE, 0);
-	before = ledger_promised(PAGE);
-	REQUIRE_EQ(ledger_promise(PAGE, 5, before + 100, &a), 0);
-	REQUIRE_EQ(ledger_promise(PAGE, 7, before + 100, &b), 0);
-	EXPECT_EQ(ledger_promised(PAGE), before + 12);
-	EXPECT_EQ(ledger_promise(PAGE, 89, before + 100, &c), -ENOSPC);
-	close(a);
-	EXPECT_EQ(ledger_promised(PAGE), before + 7);
-	REQUIRE_EQ(ledger_promise(PAGE, 93, before + 100, &c), 0);
-	EXPECT_EQ(ledger_promised(PAGE), before + 100);
-	EXPECT_EQ(ledger_leaves(c, PAGE, 3), 0);
-	close(b);
-	close(c);
-	EXPECT_EQ(ledger_promised(PAGE), before);
-}
-
-/* Far more than programs usually have: all of them count. */
-TEST(ledger_adds_a_hundred_promises)
-{
-	uint64_t before;
-	int fd[100];
-
-	pool_set(PAGE, 0);
-	before = ledger_promised(PAGE);
-	for (int i = 0; i < 100; i++)
-		REQUIRE_EQ(ledger_promise(PAGE, i + 1, UINT32_MAX, &fd[i]), 0);
-	EXPECT_EQ(ledger_promised(PAGE), before + 5050);
-	for (int i = 0; i < 100; i += 2)
-		close(fd[i]);
-	EXPECT_EQ(ledger_promised(PAGE), before + 2550);
-	for (int i = 1; i < 100; i += 2)
-		close(fd[i]);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "tests/fork/family.h"
+#include "tests/harness/cgroup.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/memory.h"
 #include "tests/harness/pool.h"
@@ -78,6 +79,16 @@ PROGRAM(promises_pages)
 TEST(fork_keeps_the_pages_its_child_may_need_from_others)
 {
 	pool_set(PAGE, 2 * PAGES + 1);
+	run_with_us("promises_pages");
+}
+
+/* The same where it is not the pool that is short but the group's limit. */
+TEST(fork_keeps_the_room_its_child_may_need_below_a_limit)
+{
+	pool_set(PAGE, 4 * PAGES);
+	cgroup_make("pod");
+	cgroup_limit_fault("pod", PAGE, (2 * PAGES + 1) * PAGE);
+	cgroup_join("pod", 0);
 	run_with_us("promises_pages");
 }
 

@@ -5,6 +5,7 @@
 #include <sys/shm.h>
 #include <sys/vfs.h>
 
+#include "tests/harness/cgroup.h"
 #include "tests/harness/mount.h"
 #include "tests/harness/spawn.h"
 #include "tests/harness/undo.h"
@@ -24,7 +25,7 @@ TEST(flock_on_the_pools_file_needs_no_privilege)
 	close(fd);
 }
 
-/* ledger.c adds up what others have promised. */
+/* promise.c adds up what others have promised. */
 TEST(ofd_read_locks_on_the_pools_file_are_seen_by_others)
 {
 	int first = open(POOL_FILE, O_RDONLY | O_CLOEXEC), second = open(POOL_FILE, O_RDWR | O_CLOEXEC);
@@ -39,6 +40,31 @@ TEST(ofd_read_locks_on_the_pools_file_are_seen_by_others)
 	EXPECT_EQ(seen.l_start, 10);
 	EXPECT_EQ(seen.l_len, 5);
 	close(first);
+	close(second);
+}
+
+/* promise.c: the same on the file that says how much of a group's limit is used. */
+TEST(ofd_read_locks_on_a_groups_usage_file_are_seen_by_others)
+{
+	struct flock lock = { .l_type = F_RDLCK, .l_start = 10, .l_len = 5 };
+	struct flock seen = { .l_type = F_WRLCK, .l_start = 0, .l_len = 0 };
+	char path[500];
+	int first, second;
+
+	snprintf(path, sizeof(path), "%s/hugetlb.2MB.%s", cgroup_make("locked"),
+		 cgroup_version() == 2 ? "current" : "usage_in_bytes");
+	first = open(path, O_RDONLY | O_CLOEXEC);
+	second = open(path, O_RDONLY | O_CLOEXEC);
+	REQUIRE_GE(first, 0);
+	EXPECT_EQ(failed(fcntl(first, F_OFD_SETLK, &lock)), 0);
+	EXPECT_EQ(failed(fcntl(second, F_OFD_GETLK, &seen)), 0);
+	EXPECT_EQ(seen.l_type, F_RDLCK);
+	EXPECT_EQ(seen.l_start, 10);
+	EXPECT_EQ(seen.l_len, 5);
+	close(first);
+	seen = (struct flock){ .l_type = F_WRLCK };
+	EXPECT_EQ(failed(fcntl(second, F_OFD_GETLK, &seen)), 0);
+	EXPECT_EQ(seen.l_type, F_UNLCK);
 	close(second);
 }
 
