@@ -85,7 +85,11 @@ ALLOCATOR_OBJ := $(call objects,$(call sources,allocator/*.c))
 ALONE_OBJ     := $(call objects,$(call sources,allocator/alone/*.c))
 endif
 ifeq ($(WITH_TOOLS),yes)
-TOOLS_OBJ     := $(call objects,$(call sources,tools/*.c))
+TOOLS_SRC     := $(call sources,tools/*.c)
+ifeq ($(ELF_LIBS),)
+TOOLS_SRC     := $(filter-out tools/elf%.c,$(TOOLS_SRC))
+endif
+TOOLS_OBJ     := $(call objects,$(TOOLS_SRC))
 endif
 ifeq ($(WITH_COMPAT),yes)
 COMPAT_OBJ    := $(call objects,$(call sources,compat/*.c))
