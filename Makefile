@@ -277,7 +277,7 @@ bench-run: all $(BENCH_BIN)
 ## Installing --------------------------------------------------------------------------
 
 INSTALL ?= install
-PC_FILES := $(if $(HRESV_SO),libhresv.pc) $(if $(MALLOC_SO),libhresv-malloc.pc)
+PC_FILES := hresv-align.pc $(if $(HRESV_SO),libhresv.pc) $(if $(MALLOC_SO),libhresv-malloc.pc)
 PC_FILES := $(patsubst %.in,%,$(filter $(addsuffix .in,$(PC_FILES)),$(call sources,*.pc.in)))
 MAN_PAGES := $(call sources,man/*.[1-8])
 HEADERS  := $(call sources,include/*.h)
@@ -293,7 +293,7 @@ $(foreach f,$(HRESV),755 $(f) $(bindir)/$(notdir $(f)))
 $(foreach f,$(HEADERS),644 $(srcdir)/$(f) $(includedir)/$(notdir $(f)))
 $(foreach f,$(PC_FILES),644 $(BUILD)/$(f) $(pkgconfigdir)/$(f))
 $(foreach f,$(MAN_PAGES),644 $(srcdir)/$(f) $(mandir)/man$(subst .,,$(suffix $(f)))/$(notdir $(f)))
-$(foreach f,$(SCRIPTS),644 $(srcdir)/$(f) $(datadir)/hresv/$(f))
+$(foreach f,$(SCRIPTS),$(if $(filter %/ld,$(f)),755,644) $(srcdir)/$(f) $(datadir)/hresv/$(f))
 endef
 
 $(BUILD)/%.pc: $(srcdir)/%.pc.in config.mk

@@ -53,18 +53,21 @@ static bool write_flags(int fd, const struct elf_facts *f, const struct elf_mark
 	return true;
 }
 
+/* Aligned programs have holes of megabytes, and shall keep them. */
 static bool copy_bytes(int from, int to)
 {
-	static char buffer[1 << 16];
-	ssize_t got, put;
+	static const char zeros[4096];
+	char buffer[sizeof(zeros)];
+	off_t at = 0;
+	ssize_t got;
 
-	while ((got = read(from, buffer, sizeof(buffer))) > 0)
-		for (ssize_t done = 0; done < got; done += put) {
-			put = write(to, buffer + done, (size_t)(got - done));
-			if (put <= 0)
-				return false;
-		}
-	return got == 0;
+	while ((got = read(from, buffer, sizeof(buffer))) > 0) {
+		if (memcmp(buffer, zeros, (size_t)got) != 0 &&
+		    pwrite(to, buffer, (size_t)got, at) != got)
+			return false;
+		at += got;
+	}
+	return got == 0 && ftruncate(to, at) == 0;
 }
 
 /* Owner first: changing it takes setuid away. What can't be kept must not be lost. */

@@ -10,7 +10,7 @@ hresv=$BUILD/hresv
 
 has_elf() {
 	requires_file "$hresv"
-	"$hresv" help | grep -q '^  elf ' || skip "libelf"
+	[ "$("$hresv" help | grep -c '^  elf ')" = 1 ] || skip "libelf"
 }
 
 # field FILE EXPRESSION: of the JSON about it
