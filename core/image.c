@@ -176,7 +176,7 @@ static void remap(struct job *j, uintptr_t lo, uintptr_t hi)
 	j->possible = possible(j, lo, hi);
 	if (s->use == USE_DATA)
 		image_file_note(lo, hi);
-	if (j->possible && place_can_move(plan_page_bytes(s->use)))
+	if (j->possible && place_moves(plan_page_bytes(s->use)) == PLACE_MOVES)
 		make_huge(j, hi - lo);
 	else
 		j->why = REASON_FIXED;

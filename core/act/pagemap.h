@@ -121,6 +121,15 @@ static inline bool word_is_image(page_word w)
 	return word_use(w) >= USE_TEXT;
 }
 
+/*
+ * What becomes of a page's word when the page became small pages that are not to be
+ * promoted: of ours, several mappings in the program's one; of its own, nobody's.
+ */
+static inline page_word word_when_small(page_word w, size_t small_bytes)
+{
+	return word_kind(w) == PAGE_GUARDED ? 0 : word_make(PAGE_SPLIT, 0, small_bytes, word_use(w));
+}
+
 /* Backed by a huge page that we placed and may take apart. */
 static inline bool word_is_huge_ours(page_word w)
 {
@@ -194,6 +203,9 @@ int pagemap_prepare(uintptr_t lo, uintptr_t hi);
  * drops what it has claimed.) Words must exist, unless @word is 0.
  */
 void pagemap_set(uintptr_t lo, uintptr_t hi, page_word word);
+
+/* Bytes that are PAGE_SMALL now. */
+uint64_t pagemap_small_bytes(void);
 
 /*
  * Claims every granule of ours that overlaps [lo, hi), widened to whole huge

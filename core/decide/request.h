@@ -57,6 +57,12 @@ enum reason {
 /* "pool-short" and so on; "huge" for REASON_NONE. */
 const char *reason_name(enum reason why);
 
+/* Would more pages, or a higher limit, have made it huge? */
+bool reason_is_shortage(enum reason why);
+
+/* "mmap" and so on, as the table at exit has it. */
+const char *use_name(enum use use);
+
 /* An mmap as the program made it. */
 struct request {
 	enum use use;

@@ -141,7 +141,7 @@ TEST(image_mends_the_hole_a_failed_move_leaves)
 				{ RW, USE_DATA, PAGE, false } };
 
 	pool_set(PAGE, 4);
-	place_can_move(PAGE);
+	place_moves(PAGE);
 	for (int fails = 1; fails < 4; fails++)
 		for (int i = 0; i < 2; i++) {
 			load(&kinds[i]);
