@@ -153,10 +153,8 @@ test_cmake_and_make_projects_are_aligned() {
 	cp cmake/kinds by-cmake
 	expect_laid_out by-cmake
 	cat >Makefile <<-'END'
-		by-make: kinds.c libkinds.so
-			$(CC) -g -o $@ kinds.c $(LDFLAGS) -L. -lkinds -Wl,-rpath,.
-		libkinds.so: kinds-library.c
-			$(CC) -fPIC -shared -o $@ $<
+		by-make: kinds.c libkinds.so; $(CC) -g -o $@ kinds.c $(LDFLAGS) -L. -lkinds -Wl,-rpath,.
+		libkinds.so: kinds-library.c; $(CC) -fPIC -shared -o $@ $<
 	END
 	make -s by-make LDFLAGS="-Wl,@$PWD/usr/share/hresv/linker-scripts/bfd.flags" >log 2>&1 || fail "$(tail -n 3 log)"
 	expect_laid_out by-make

@@ -86,13 +86,13 @@ test_text_without_pool_is_transparent_or_untouched() {
 	same_with_us prog $RW HUGETLB_VERBOSE=3
 	grep -q never /sys/kernel/mm/transparent_hugepage/enabled || skip "transparent huge pages"
 	! grep -q '\[never\]' /sys/kernel/mm/transparent_hugepage/enabled || skip "transparent huge pages"
-	expect_contains prog.err "transparent instead"
+	expect_contains prog.err "text (thp)"
 	hold $RW ./prog
 	awk '/r-xp.* 0 *$/ { text = 1 } text && /^AnonHugePages/ { print $2; exit }' "/proc/$(cat pid)/smaps" >kb
 	kill "$(cat pid)"
 	[ "$(cat kb)" -ge 2048 ] || fail "text has $(cat kb) kB"
 	same_with_us prog $RW HUGETLB_VERBOSE=3 HUGETLB_FALLBACK=small
-	! grep -q transparent prog.err || fail "$(cat prog.err)"
+	! grep -q thp prog.err || fail "$(cat prog.err)"
 }
 
 # A file system that collapses: the file's own pages, which keep their name.
