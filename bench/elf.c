@@ -11,7 +11,7 @@
 #include <time.h>
 
 #define FUNCTIONS 8192
-#define CALLS 20000000u
+#define CALLS 5000000u
 
 /* Each on a page of its own, its entry at another place in it, so that caches don't clash. */
 __asm__(".section .text.spread, \"ax\", %progbits\n"

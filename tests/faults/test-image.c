@@ -192,3 +192,38 @@ TEST(image_leaves_the_heap_its_place)
 		unload();
 	}
 }
+
+/* No call, of any that are made, gives memory that can be written and executed. */
+static size_t opened, calls;
+
+static long watch_protections(long nr, const long args[6], bool *ret_handled)
+{
+	const bool protects = nr == SYS_mmap || nr == SYS_mprotect || nr == SYS_pkey_mprotect;
+	const uintptr_t at = (uintptr_t)args[0];
+
+	(void)ret_handled;
+	calls++;
+	if (protects && (args[2] & PROT_WRITE) && (args[2] & PROT_EXEC))
+		opened++;
+	if (protects && (args[2] & PROT_WRITE) && at < segment.hi && at + (size_t)args[1] > segment.lo)
+		opened++;
+	return 0;
+}
+
+TEST(image_of_text_is_writable_at_no_moment)
+{
+	struct kind k = { PROT_READ | PROT_EXEC, USE_TEXT, 0, false };
+
+	for (size_t pages = 0; pages <= 3; pages++) {
+		pool_set(PAGE, pages);
+		load(&k);
+		calls = opened = 0;
+		sys_set_hook(watch_protections);
+		image_remap(&segment);
+		sys_set_hook(NULL);
+		EXPECT_GT(calls, 0);
+		EXPECT_EQ(opened, 0);
+		EXPECT_TRUE(is_right(&k));
+		unload();
+	}
+}
