@@ -128,7 +128,7 @@ test_perf_report_has_the_names() {
 	cat >loop.c <<-'END'
 		#include <stdio.h>
 		__attribute__((noinline)) static unsigned spins(unsigned n) { unsigned x = 1; while (n--) x = x * 3 + (n ^ x >> 3); return x; }
-		int main(void) { unsigned x = 0; puts("holding"); fflush(stdout); for (int i = 0; i < 1000; i++) x += spins(100000000); printf("%u\n", x); return 0; }
+		int main(void) { unsigned x = 0; puts("holding"); fflush(stdout); for (int i = 0; i < 1000; i++) x += spins(100000000 + i); printf("%u\n", x); return 0; }
 	END
 	"$GCC" -O1 -g -o loop loop.c $BOTH
 	for asked in yes no; do
