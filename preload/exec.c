@@ -149,7 +149,8 @@ HRESV_EXPORT int execv(const char *path, char *const argv[])
 
 HRESV_EXPORT int execvp(const char *name, char *const argv[])
 {
-	return HANDING_OVER(real.execvp ? real.execvp(name, argv) : not_found_yet());
+	find_if_needed();
+	return HANDING_OVER(real.execvp ? real.execvp(name, argv) : not_found());
 }
 
 /* The words from @first to the NULL behind them; @more is left behind that. */
