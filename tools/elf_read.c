@@ -80,7 +80,7 @@ static void read_interpreter(struct reader *r, const GElf_Phdr *p)
 
 	if (!at || p->p_filesz > TEXT_MOST)
 		r->wrong = "its interpreter lies outside the file";
-	else
+	else if (!r->facts->interpreter)
 		r->facts->interpreter = copy_text(at, p->p_filesz);
 }
 

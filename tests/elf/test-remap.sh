@@ -19,9 +19,9 @@ hold() {
 	wait_until 10 grep -q holding held
 }
 
-# pages_of NAME: how many it takes when there are enough
+# pages_of NAME [MAP]: how many it takes when there are enough
 pages_of() {
-	hold $RW ./"$1"
+	hold HUGETLB_ELFMAP="${2:-RW}" ./"$1"
 	echo $(($(huge_kb "$(cat pid)") / 2048))
 	kill "$(cat pid)"
 }
@@ -228,6 +228,9 @@ test_fork_with_no_page_to_spare_keeps_both_right() {
 	for way in auto share copy; do
 		same_with_us prog $RW HUGETLB_FORK=$way
 	done
+	pool_set 60
+	need=$(pages_of prog R)
+	pool_set "$need"
 	with_us HUGETLB_ELFMAP=R HUGETLB_FORK=refuse HUGETLB_MMAP=no ./prog >got || fail "text alone refuses a fork"
 	diff prog.expected got
 }
