@@ -10,7 +10,7 @@
  *    promoted is therefore looked up in /proc/self/maps first: private,
  *    anonymous, of the protection its word says.
  * 3. A kernel that does not move huge mappings would unmap what lies there and refuse
- *    then (place_can_move).
+ *    then (place_moves).
  * 4. The list holds hints. What they point to is checked by its word, claimed.
  * 5. A program that maps and unmaps for ever, and never gets a page, must not make
  *    the list grow for ever: it has an end, and what is gone makes room.
@@ -29,6 +29,7 @@
 #include "core/base/align.h"
 #include "core/base/lock.h"
 #include "core/base/mem.h"
+#include "core/base/probe.h"
 #include "core/base/sys.h"
 #include "core/facts/maps.h"
 
@@ -211,6 +212,7 @@ static enum outcome promote_one(const struct backing *how, uintptr_t at, page_wo
 	stats_hold(GRANULE);
 	stats_huge(word_use(word), GRANULE);
 	stats_promoted(1);
+	PROBE2(promote, at, GRANULE);
 	pagemap_set(at, at + GRANULE,
 		    word_make(PAGE_PRIVATE, word_prot(word), GRANULE, word_use(word)));
 	return PROMOTED;
@@ -242,7 +244,7 @@ uint64_t promote_some(const struct backing *how, uint64_t pages)
 	uint64_t done = 0;
 	uintptr_t at;
 
-	if (how->page_bytes != GRANULE || !place_can_move(GRANULE)) {
+	if (how->page_bytes != GRANULE || place_moves(GRANULE) != PLACE_MOVES) {
 		promote_rest();
 		return 0;
 	}

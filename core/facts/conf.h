@@ -28,7 +28,8 @@ struct conf_use {
 };
 
 struct conf_elf {
-	bool read, write;	/* HUGETLB_ELFMAP R, W, RW */
+	bool given;		/* HUGETLB_ELFMAP is set: marks in the file don't count */
+	bool read, write;	/* R, W, RW */
 	size_t read_page_bytes, write_page_bytes;	/* 0: the default */
 	bool force;		/* HUGETLB_FORCE_ELFMAP */
 	const char *libraries;	/* HUGETLB_ELFLIBS, NULL when unset */

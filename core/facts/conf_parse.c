@@ -46,7 +46,7 @@ static const struct variable variables[] = {
 	{ "NO_RESERVE", KIND_SWITCH, .idle = true, AT(no_reserve), .used_instead = "no" },
 	{ "NO_PREFAULT", KIND_SWITCH, .idle = true, AT(no_prefault), .used_instead = "no" },
 	{ "SHARE", KIND_SWITCH, AT(share), .used_instead = "no" },
-	{ "SHARE_PATH", KIND_TEXT, AT(share_path) },
+	{ "SHARE_PATH", KIND_TEXT, .idle = true, AT(share_path) },
 	{ "MINIMAL_COPY", KIND_SWITCH, AT(minimal_copy), .used_instead = "yes" },
 	{ "MORECORE_SHRINK", KIND_SWITCH, AT(shrink), .used_instead = "no" },
 	{ "MORECORE_HEAPBASE", KIND_NONE, .idle = true },
