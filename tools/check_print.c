@@ -84,9 +84,13 @@ static void print_segments(const struct check *c, const struct screen *s)
 
 static void print_trial(const struct check *c, const struct screen *s)
 {
-	if (!c->trial || !c->asked_bytes)
+	if (!c->trial)
 		return;
 	head(s, "trial");
+	if (!c->trial_told) {
+		puts("nothing that ended by exit(3) asked for large memory");
+		return;
+	}
 	printf("asked for %s, of which %s were huge\n", size_text(c->asked_bytes).text,
 	       size_text(c->huge_bytes).text);
 }

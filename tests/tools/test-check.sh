@@ -399,6 +399,39 @@ test_check_here_agrees_with_the_control_group_and_its_mend_mends() {
 	really 14 cgroup_exec "$hresv" check --need=8M
 }
 
+# A program that asks for 64 MiB at once, of which 8 can be had.
+map='import mmap, sys
+m = mmap.mmap(-1, 64 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+m[0] = 1
+sys.exit(int(sys.argv[1]))'
+
+test_check_trial_learns_what_a_program_needs() {
+	requires python3
+	export HUGETLB_MORECORE=no
+	pool_set 4
+	really 12 "$hresv" check --trial -- python3 -c "$map" 0
+	says "trial     asked for 64 MiB, of which 8 MiB were huge"
+	says "of 64 MiB in 32 needed"
+	says "sysctl -w vm.nr_hugepages=32"
+	pool_set 32
+	really 0 "$hresv" check --trial -- python3 -c "$map" 0
+	says "asked for 64 MiB, of which 64 MiB were huge"
+}
+
+test_check_trial_that_fails_says_how() {
+	requires python3
+	pool_set 4
+	mkdir own
+	export TMPDIR=$tmp/own
+	really 50 "$hresv" check --trial -- python3 -c "$map" 3
+	says "it ended with 3 in its trial"
+	really 50 "$hresv" check --trial -- sh -c 'kill -ABRT $$'
+	says "it died of signal 6"
+	really 0 "$hresv" check --trial -- true
+	says "nothing that ended by exit(3) asked for large memory"
+	rmdir own || fail "left in its directory: $(ls own)"
+}
+
 test_check_here_knows_who_may_make_huge_segments() {
 	local file=/proc/sys/vm/hugetlb_shm_group
 	requires_root
