@@ -363,6 +363,29 @@ test_check_survives_binaries_made_to_hurt() {
 	done
 }
 
+# Whatever /proc and /sys say: an answer, never a crash.
+test_check_survives_a_machine_that_lies() {
+	local file status text
+	a_machine
+	limit_of pod/main '' 10485760 4194304
+	limit_of pod/main rsvd. 10485760 4194304
+	find root -type f >files
+	while read -r file; do
+		for text in '' '-1' '99999999999999999999999' 'max' "$(head -c 3000 /dev/zero | tr '\0' 'a')" \
+			'18446744073709551615 kB'; do
+			cp "$file" kept
+			printf '%s\n' "$text" >"$file"
+			status=0
+			env -u LD_PRELOAD HUGETLB_CONF=/dev/null "$hresv" --root "$root" check -q --shm --need=8M || status=$?
+			cp kept "$file"
+			case $status in
+			0 | 1[0-9]) ;;
+			*) fail "status $status: $file says $(head -c 30 <<<"$text")" ;;
+			esac
+		done
+	done <files
+}
+
 # --- This machine ----------------------------------------------------------------------------
 
 # really STATUS COMMAND...: without a simulated machine
