@@ -163,7 +163,7 @@ compile() {
 	local name=$1
 	requires cc
 	shift
-	cc -x c -o "$name" - "$@" 2>cc.log || skip "a compiler for $name: $(head -n 1 cc.log)"
+	cc -x c -o "$name" - -x none "$@" 2>cc.log || skip "a compiler for $name: $(head -n 1 cc.log)"
 }
 
 test_check_of_an_ordinary_program_is_well() {
@@ -220,6 +220,15 @@ test_check_of_an_own_allocator_says_whose_heap_it_is() {
 	END
 	checks 32 -- ./stripped
 	says "mimalloc is linked into it"
+}
+
+test_check_of_a_program_linked_with_our_malloc_is_well() {
+	a_machine
+	requires_file "$BUILD/libhresv-malloc.a"
+	echo '#include <stdlib.h>
+int main(void) { return malloc(1) == 0; }' |
+		compile ours -Wl,-u,malloc "$BUILD/libhresv-malloc.a" -pthread -rdynamic
+	checks 0 -- ./ours
 }
 
 test_check_of_a_musl_program_names_its_loader() {
