@@ -323,6 +323,8 @@ install: all $(addprefix $(BUILD)/,$(PC_FILES))	## DESTDIR, prefix, libdir, bind
 		echo "  INSTALL $(DESTDIR)$$3"; \
 		$(INSTALL) -D -m $$1 "$$2" "$(DESTDIR)$$3"; shift 3; done
 	@$(foreach f,$(notdir $(SHARED)),ln -sf $(f).0 "$(DESTDIR)$(libdir)/$(f)";)
+	@# Without this LD_PRELOAD=libhresv.so finds nothing until the next boot.
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig 2>/dev/null || :
 
 uninstall:			## remove what install put there
 	@set -e; set -- $(strip $(manifest)); while [ $$# -gt 0 ]; do \

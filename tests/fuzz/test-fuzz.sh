@@ -48,4 +48,13 @@ test_elf_survives_any_file() {
 		"$SOURCE"/tools/elf_notes.c -lelf
 }
 
+test_hresv_conf_survives_any_content() {
+	fuzz conf-file "$SOURCE"/core/base/*.c "$SOURCE"/core/facts/{conf*,buildid}.c
+}
+
+test_check_survives_any_binary() {
+	SECONDS_EACH=$(((SECONDS_EACH + 1) / 2))
+	fuzz binary "$SOURCE"/tools/binary.c "$SOURCE"/core/facts/buildid.c
+}
+
 run_tests "$@"
