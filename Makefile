@@ -27,7 +27,7 @@ endif
 
 # These goals work before anything is configured, and on a machine without autoconf.
 UNCONFIGURED := setup check check-quick lint demo bench bench-quick coverage \
-	clean distclean format help
+	clean deb distclean format help
 ifneq ($(filter-out $(UNCONFIGURED),$(or $(MAKECMDGOALS),all)),)
 include config.mk
 endif
@@ -106,6 +106,8 @@ PRODUCTS    := $(CORE_A) $(HRESV_SO) $(MALLOC_SO) $(MALLOC_A) $(HRESV) $(COMPAT_
 all: $(PRODUCTS)		## build everything into build/
 
 $(PRODUCT_OBJ): FLAGS = $(PRODUCT_FLAGS)
+$(BUILD)/obj/core/facts/conf.o: FLAGS = $(PRODUCT_FLAGS) -DHRESV_CONF='"$(sysconfdir)/hresv.conf"'
+$(BUILD)/obj/tools/library.o: FLAGS = $(PRODUCT_FLAGS) -DHRESV_LIBDIR='"$(libdir)"'
 
 $(BUILD)/obj/%.o: $(srcdir)/%.c config.mk | config.h
 	@mkdir -p $(@D)
@@ -278,17 +280,19 @@ PC_FILES := $(patsubst %.in,%,$(filter $(addsuffix .in,$(PC_FILES)),$(call sourc
 MAN_PAGES := $(call sources,man/*.[1-8])
 HEADERS  := $(call sources,include/*.h)
 SCRIPTS  := $(call sources,linker-scripts/*)
+COMPLETIONS := $(if $(HRESV),$(call sources,tools/hresv.bash))
 SHARED   := $(HRESV_SO) $(MALLOC_SO)
 
 # Lines of: mode, source, place. Install and uninstall both go by it.
 define manifest
-$(foreach f,$(SHARED),755 $(f) $(libdir)/$(notdir $(f)))
+$(foreach f,$(SHARED),755 $(f) $(libdir)/$(notdir $(f)).0)
 $(foreach f,$(MALLOC_A),644 $(f) $(libdir)/$(notdir $(f)))
 $(foreach f,$(COMPAT_SO),755 $(f) $(libdir)/hresv/compat/$(notdir $(f)))
 $(foreach f,$(HRESV),755 $(f) $(bindir)/$(notdir $(f)))
 $(foreach f,$(HEADERS),644 $(srcdir)/$(f) $(includedir)/$(notdir $(f)))
 $(foreach f,$(PC_FILES),644 $(BUILD)/$(f) $(pkgconfigdir)/$(f))
 $(foreach f,$(MAN_PAGES),644 $(srcdir)/$(f) $(mandir)/man$(subst .,,$(suffix $(f)))/$(notdir $(f)))
+$(foreach f,$(COMPLETIONS),644 $(srcdir)/$(f) $(datadir)/bash-completion/completions/hresv)
 $(foreach f,$(SCRIPTS),644 $(srcdir)/$(f) $(datadir)/hresv/$(f))
 endef
 
@@ -302,17 +306,21 @@ install: all $(addprefix $(BUILD)/,$(PC_FILES))	## DESTDIR, prefix, libdir, bind
 	@set -e; set -- $(strip $(manifest)); while [ $$# -gt 0 ]; do \
 		echo "  INSTALL $(DESTDIR)$$3"; \
 		$(INSTALL) -D -m $$1 "$$2" "$(DESTDIR)$$3"; shift 3; done
-	@$(foreach f,$(notdir $(SHARED)),ln -sf $(f) "$(DESTDIR)$(libdir)/$(f).0";)
+	@$(foreach f,$(notdir $(SHARED)),ln -sf $(f).0 "$(DESTDIR)$(libdir)/$(f)";)
 
 uninstall:			## remove what install put there
 	@set -e; set -- $(strip $(manifest)); while [ $$# -gt 0 ]; do \
 		rm -f "$(DESTDIR)$$3"; shift 3; done
-	@$(foreach f,$(notdir $(SHARED)),rm -f "$(DESTDIR)$(libdir)/$(f).0";)
+	@$(foreach f,$(notdir $(SHARED)),rm -f "$(DESTDIR)$(libdir)/$(f)";)
 
 DIST := hresv-$(VERSION)
 .PHONY: dist
 dist: $(srcdir)/configure	## a reproducible tarball of what git tracks, and configure
 	$(call say,DIST,$(DIST).tar.gz) $(srcdir)/scripts/dist.sh $(srcdir) $(DIST)
+
+.PHONY: deb
+deb:				## Debian packages, in build/deb
+	@$(srcdir)/scripts/deb.sh $(srcdir) $(BUILD)/deb
 
 ## Housekeeping ------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@
 #include "core/base/lock.h"
 #include "core/base/mem.h"
 #include "core/base/sys.h"
+#include "core/image.h"
 #include "core/route.h"
 
 /* Newer than the headers of Debian 12. */
@@ -137,6 +138,34 @@ static long advise_huge(const struct piece *p)
 	}
 }
 
+/*
+ * The program's own: by the kernel's rules. The word follows, as small pages that come
+ * in its place one day are dressed by it; so whole pages first, as the kernel goes
+ * through them before it refuses a part of one.
+ */
+static long advise_guarded(const struct piece *p)
+{
+	const bool on = p->advice == MADV_DONTFORK || p->advice == MADV_DONTDUMP;
+	struct piece part = *p;
+	page_word flag = 0;
+	long err;
+
+	if (p->advice == MADV_DONTFORK || p->advice == MADV_DOFORK)
+		flag = WORD_NOFORK;
+	if (p->advice == MADV_DONTDUMP || p->advice == MADV_DODUMP)
+		flag = WORD_NODUMP;
+	part.hi = align_down(p->hi, word_page_bytes(p->word));
+	if (!flag || part.lo >= part.hi)
+		return call(p);
+	err = call(&part);
+	if (err)
+		return err;
+	set_flag(&part, flag, on);
+	part.lo = part.hi;
+	part.hi = p->hi;
+	return part.lo < part.hi ? call(&part) : 0;
+}
+
 static bool keeps_small_ours(int advice)
 {
 	switch (advice) {
@@ -157,11 +186,21 @@ static bool keeps_small_ours(int advice)
 	}
 }
 
+static bool discards(int advice)
+{
+	return advice == MADV_DONTNEED || advice == MADV_FREE || advice == ADVICE_DONTNEED_LOCKED;
+}
+
 static long advise_run(const struct piece *p)
 {
+	if (word_is_image(p->word) && word_kind(p->word) != PAGE_FOREIGN && discards(p->advice) &&
+	    !(p->word & WORD_LOCKED))
+		return image_discard(p->lo, p->hi, word_use(p->word), p->advice == MADV_FREE);
 	if (word_is_huge_ours(p->word))
 		return advise_huge(p);
-	if (word_kind(p->word) != PAGE_GUARDED && !keeps_small_ours(p->advice))
+	if (word_kind(p->word) == PAGE_GUARDED)
+		return advise_guarded(p);
+	if (!keeps_small_ours(p->advice))
 		cut_forget_small(p->lo, p->hi);
 	return call(p);
 }

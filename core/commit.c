@@ -36,7 +36,7 @@ static bool is_wanted(void)
 	if (!conf || !conf->active || !conf->mmap.on)
 		return false;
 	page = plan_page_bytes(USE_MMAP);
-	return page && place_can_move(page);
+	return page && place_moves(page) == PLACE_MOVES;
 }
 
 void commit_note_reserved(uintptr_t lo, uintptr_t hi)
@@ -54,14 +54,19 @@ static uintptr_t fill(const struct rung *r, uintptr_t at, uintptr_t end, int pro
 	const size_t page = r->how.page_bytes;
 	uintptr_t from = align_up(at, page), aside;
 	size_t want = from < end ? (end - from) / page : 0, got;
+	long moved;
 
 	if (want > r->most_pages)
 		want = (size_t)r->most_pages;
 	if (!want || backing_make(&r->how, want, 0, &aside, &got) != 0)
 		return at;
-	if (pagemap_prepare(from, from + got * page) != 0 ||
-	    sys_failed(sys_mremap(aside, got * page, got * page, MREMAP_MAYMOVE | MREMAP_FIXED,
-				  from))) {
+	moved = pagemap_prepare(from, from + got * page);
+	if (!moved) {
+		moved = sys_mremap(aside, got * page, got * page, MREMAP_MAYMOVE | MREMAP_FIXED, from);
+		if (sys_failed(moved))
+			place_mend(from, got * page, prot);
+	}
+	if (sys_failed(moved)) {
 		sys_munmap(aside, got * page);
 		return at;
 	}

@@ -19,6 +19,7 @@
 
 #include "core/act/aside.h"
 #include "core/act/attach.h"
+#include "core/act/belief.h"
 #include "core/act/cow.h"
 #include "core/act/dead.h"
 #include "core/act/demote.h"
@@ -66,17 +67,33 @@ static struct {
 	int done[2];		/* WAY_COPY: the pipe the parent waits at */
 } fk;
 
+/* MADV_DONTFORK: the child has nothing there, and others may be put there. */
+static void forget_unshared(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
+{
+	enum page_kind kind = word_kind(word);
+
+	(void)arg;
+	if (!(word & WORD_NOFORK))
+		return;
+	if (kind == PAGE_PRIVATE || kind == PAGE_SHARED || (word & WORD_HELD))
+		stats_release(hi - lo);
+	pagemap_set(lo, hi, 0);
+}
+
 static void renew(void)
 {
 	self_mark();
 	gate_renew();
 	front_renew();
+	belief_renew();
 	dead_renew();
+	aside_abandon();
 	stats_renew();
 	promote_renew();
 	plan_renew();
 	attach_renew();
 	cow_forget();
+	pagemap_walk(forget_unshared, NULL);
 }
 
 static bool registered;
@@ -105,13 +122,14 @@ void fork_start(void)
 {
 	if (__atomic_exchange_n(&registered, true, __ATOMIC_ACQ_REL))
 		return;
+	belief_renew();
 	gate_set_adopter(adopt);
 	__register_atfork(fork_prepare, fork_parent, fork_child, NULL);
 }
 
 static bool is_at_stake(page_word word)
 {
-	return word_is_private_huge(word) && !(word & WORD_NOFORK);
+	return word_is_copied_on_write(word);
 }
 
 static void add_run(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
@@ -368,6 +386,21 @@ void fork_review(void)
 	if (!sharing_any(fd, &hint))
 		let_go();
 	sys_close(fd);
+}
+
+bool fork_end_thread(void)
+{
+	struct quiet q;
+	bool was;
+
+	quiet_enter(&q);
+	gate_close();
+	was = cow_copy_all();
+	gate_open();
+	quiet_leave(&q);
+	if (was)
+		cow_wait_end();
+	return was;
 }
 
 bool fork_is_refused(void)

@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
+#include "core/act/aside.h"
 #include "core/act/backing.h"
 #include "core/act/pagemap.h"
 #include "core/act/place.h"
@@ -35,6 +36,9 @@
 #include "core/facts/conf.h"
 #include "core/plan.h"
 
+#ifndef MADV_COLD
+#define MADV_COLD 20
+#endif
 #ifndef MAP_32BIT	/* x86 alone has it */
 #define MAP_32BIT 0
 #endif
@@ -129,49 +133,49 @@ static void publish(const struct request *rq, uintptr_t at, size_t bytes, size_t
  * proven again at its place. Only there can a refusal cost what was mapped, as it
  * would without us.
  */
-static long build_in_place(const struct backing *how, uintptr_t aside, size_t bytes, uintptr_t to)
+static long build_in_place(const struct backing *how, size_t bytes, uintptr_t to)
 {
 	struct backing there = *how;
 	size_t got;
 	int err;
 
-	sys_munmap(aside, bytes);
 	there.over = to;
 	there.may_breathe = false;
 	err = backing_make(&there, bytes / how->page_bytes, 0, &to, &got);
 	return err ? err : (long)to;
 }
 
-static long put(const struct backing *how, const struct spot *s, uintptr_t *aside, size_t bytes)
+/* *@aside is 0 when that mapping is gone. */
+static long put(const struct backing *how, const struct spot *s, uintptr_t *aside, size_t bytes,
+		enum place_moves moves)
 {
 	if (!s->to)
 		return (long)*aside;
-	if (place_can_move(how->page_bytes))
+	if (moves == PLACE_MOVES)
 		return place_over(aside, bytes, how->page_bytes, s->to);
-	return build_in_place(how, *aside, bytes, s->to);
+	sys_munmap(*aside, bytes);
+	*aside = 0;
+	return build_in_place(how, bytes, s->to);
 }
 
 static long settle(const struct request *rq, const struct backing *how, const struct spot *s,
 		   uintptr_t aside, size_t bytes)
 {
+	const enum place_moves moves = s->to ? place_moves(how->page_bytes) : PLACE_MOVES;
 	struct way w = { 0 };
-	long at = 0;
+	/* To give up what is proven where it could be moved would be to hope. */
+	long at = moves == PLACE_MAY_MOVE ? -ENOMEM : 0;
 
-	if (s->to && !s->kept && pagemap_any(s->to, s->to + bytes))
+	if (!at && s->to && !s->kept && pagemap_any(s->to, s->to + bytes))
 		at = undo_clear_way(s->to, s->to + bytes, REASON_DEMOTED_MUNMAP, &w);
+	if (!at)
+		at = put(how, s, &aside, bytes, moves);
 	if (sys_failed(at)) {
-		sys_munmap(aside, bytes);
-		return at;
-	}
-	at = put(how, s, &aside, bytes);
-	if (sys_failed(at) && !place_can_move(how->page_bytes)) {
-		undo_done(&w);
-		return at;
-	}
-	if (sys_failed(at)) {
-		sys_munmap(aside, bytes);
-		leave_spot(s, bytes);
-		undo_restore(&w);
+		if (aside) {
+			sys_munmap(aside, bytes);
+			leave_spot(s, bytes);
+		}
+		undo_refused(&w);
 		return at;
 	}
 	undo_done(&w);
@@ -185,7 +189,7 @@ static enum reason refused_by(size_t bytes, size_t page)
 
 	if (plan_charged_to_memory())
 		return REASON_MEMCG;
-	if (budget_own_pages(conf->limit, stats_held(), page) < bytes / page)
+	if (budget_own_pages(conf->limit, plan_taken(bytes), page) < bytes / page)
 		return REASON_BUDGET;
 	if (conf->keep_free && plan_budget(page, NULL).pages < bytes / page)
 		return REASON_BUDGET;
@@ -266,8 +270,12 @@ static long map_proven(const struct request *rq, size_t page)
 	err = keep_spot(rq, bytes, page, &spot);
 	if (err)
 		return err;
+	if (spot.kept)		/* a fork child must not keep it either */
+		how.may_breathe = aside_note(spot.to, bytes);
 	how.lazy = how.shared && !(rq->flags & MAP_POPULATE) && plan_reservation_proves(page);
 	err = backing_make(&how, bytes / page, 0, &aside, &got);
+	if (spot.kept)
+		aside_forget(spot.to);
 	if (err) {
 		leave_spot(&spot, bytes);
 		return err == -ENOMEM ? refuse(rq, bytes, page, plan_blame(page, NULL)) : err;
@@ -296,13 +304,38 @@ long guard_map(const struct request *rq)
 	return at;
 }
 
+/*
+ * The file system could not be asked. A file of hugetlbfs has blocks of its page size,
+ * as other files may: a piece of it, mapped without access, knows what it is made of.
+ */
+static size_t page_bytes_by_mapping(int fd)
+{
+	const struct pagesizes *sizes = plan_sizes();
+	size_t page = 0;
+	struct stat st;
+	long at, err;
+
+	if (sys_fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		return 0;
+	for (size_t i = 0; i < sizes->n; i++)
+		if (sizes->bytes[i] == (size_t)st.st_blksize)
+			page = sizes->bytes[i];
+	at = page ? sys_mmap(0, page, PROT_NONE, MAP_PRIVATE | MAP_NORESERVE, fd, 0) : -ENODEV;
+	if (sys_failed(at))
+		return 0;
+	err = sys_madvise((uintptr_t)at, mem_page_bytes(), MADV_COLD);
+	sys_munmap((uintptr_t)at, page);
+	return err == -EINVAL ? page : 0;
+}
+
 size_t guard_page_bytes(int fd)
 {
 	struct statfs fs;
+	long err = fd < 0 ? -EBADF : sys_fstatfs(fd, &fs);
 
-	if (fd < 0 || sys_fstatfs(fd, &fs) != 0 || fs.f_type != HUGETLBFS_MAGIC)
-		return 0;
-	return (size_t)fs.f_bsize;
+	if (err)
+		return err == -EBADF ? 0 : page_bytes_by_mapping(fd);
+	return fs.f_type == HUGETLBFS_MAGIC ? (size_t)fs.f_bsize : 0;
 }
 
 bool guard_is_hugetlbfs(int fd)

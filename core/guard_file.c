@@ -32,7 +32,6 @@
 #include "core/base/lock.h"
 #include "core/base/sys.h"
 #include "core/facts/conf.h"
-#include "core/facts/mounts.h"
 #include "core/guard.h"
 #include "core/plan.h"
 
@@ -156,10 +155,13 @@ static void publish(const struct request *rq, uintptr_t at, size_t bytes, size_t
 static long map_over(const struct request *rq, size_t bytes, size_t page)
 {
 	struct request anywhere = *rq;
+	const enum place_moves moves = place_moves(page);
 	struct way w = { 0 };
 	uintptr_t aside;
 	long at;
 
+	if (moves == PLACE_MAY_MOVE)
+		return -ENOMEM;
 	anywhere.at = 0;
 	anywhere.flags &= ~MAP_FIXED;
 	at = map_proven(&anywhere, bytes, page);
@@ -169,19 +171,22 @@ static long map_over(const struct request *rq, size_t bytes, size_t page)
 	at = 0;
 	if (pagemap_any(rq->at, rq->at + bytes))
 		at = undo_clear_way(rq->at, rq->at + bytes, REASON_DEMOTED_MUNMAP, &w);
-	if (!sys_failed(at) && !place_can_move(page)) {
-		sys_munmap(aside, bytes);
-		undo_done(&w);
-		return map_proven(rq, bytes, page);
-	}
-	if (!sys_failed(at))
-		at = place_over(&aside, bytes, page, rq->at);
 	if (sys_failed(at)) {
 		sys_munmap(aside, bytes);
-		undo_restore(&w);
 		return at;
 	}
-	undo_done(&w);
+	if (moves == PLACE_MOVES_NOT) {
+		sys_munmap(aside, bytes);
+		at = map_proven(rq, bytes, page);
+	} else {
+		at = place_over(&aside, bytes, page, rq->at);
+		if (sys_failed(at))
+			sys_munmap(aside, bytes);
+	}
+	if (sys_failed(at))
+		undo_refused(&w);
+	else
+		undo_done(&w);
 	return at;
 }
 
@@ -205,15 +210,14 @@ static long map_file(const struct request *rq, size_t page)
 
 long guard_map_file(const struct request *rq)
 {
-	struct mount_room room;
+	const size_t page = guard_page_bytes(rq->fd);
 	struct quiet q;
 	long at;
 
-	if (mount_room_read_fd(rq->fd, &room) != 0 || rq->bytes == 0 ||
-	    rq->bytes >= (size_t)1 << 56)
+	if (!page || rq->bytes == 0 || rq->bytes >= (size_t)1 << 56)
 		return sys_mmap(rq->at, rq->bytes, rq->prot, rq->flags, rq->fd, rq->offset);
 	gate_enter(&q);
-	at = map_file(rq, room.page_bytes);
+	at = map_file(rq, page);
 	gate_leave(&q);
 	return at;
 }

@@ -15,7 +15,6 @@
 #include "core/act/stats.h"
 #include "core/act/undo.h"
 #include "core/base/align.h"
-#include "core/base/mem.h"
 #include "core/base/sys.h"
 #include "core/guard.h"
 
@@ -68,9 +67,7 @@ long guard_remap(uintptr_t at, size_t bytes, size_t new_bytes, int flags, uintpt
 	if (sys_failed(got)) {
 		undo_restore(&source);
 		/* Before Linux 5.16 the place is cleared before the refusal comes. */
-		if (target.hi && !mem_is_mapped(to))
-			undo_done(&target);
-		undo_restore(&target);
+		undo_refused(&target);
 		return got;
 	}
 	undo_done(&source);

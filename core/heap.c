@@ -206,6 +206,7 @@ static size_t replace(const struct rung *r, uintptr_t at, size_t bytes)
 			    word_make(PAGE_PRIVATE, r->how.prot, page, USE_MALLOC));
 	pagemap_unclaim(&c);
 	if (sys_failed(moved)) {
+		place_mend(at, got * page, PROT_READ | PROT_WRITE);
 		sys_munmap(aside, got * page);
 		return 0;
 	}

@@ -11,6 +11,7 @@
 
 #include <sys/mman.h>
 
+#include "core/act/attach.h"
 #include "core/act/pagemap.h"
 #include "core/act/promise.h"
 #include "core/act/stats.h"
@@ -72,15 +73,20 @@ static bool has_size(const struct pagesizes *sizes, size_t bytes)
 	return false;
 }
 
-static const struct conf_use *use_conf(const struct conf *conf, enum use use)
+/* The page size that @use's own variable names; 0: none. */
+static size_t own_page_bytes(const struct conf *conf, enum use use)
 {
 	switch (use) {
 	case USE_SHM:
-		return &conf->shm;
+		return conf->shm.page_bytes;
 	case USE_MALLOC:
-		return &conf->morecore;
+		return conf->morecore.page_bytes;
+	case USE_TEXT:
+		return conf->elf.read_page_bytes;
+	case USE_DATA:
+		return conf->elf.write_page_bytes;
 	default:
-		return &conf->mmap;
+		return conf->mmap.page_bytes;
 	}
 }
 
@@ -92,7 +98,7 @@ size_t plan_page_bytes(enum use use)
 	if (!conf || sizes->n == 0)
 		return 0;
 
-	size_t own = use_conf(conf, use)->page_bytes;
+	size_t own = own_page_bytes(conf, use);
 
 	if (own && has_size(sizes, own))
 		return own;
@@ -171,6 +177,16 @@ const char *plan_path(size_t page_bytes)
 	return NULL;
 }
 
+uint64_t plan_taken(uint64_t more)
+{
+	const uint64_t limit = conf_get()->limit, taken = stats_held();
+
+	if (limit == UINT64_MAX || (taken <= limit && more <= limit - taken))
+		return taken;
+	attach_review();
+	return stats_held();
+}
+
 static void gather(size_t page_bytes, const char *path, struct pool *pool,
 		   struct cgroup_hugetlb *groups, struct mount_room *room, struct budget_facts *ret)
 {
@@ -181,7 +197,7 @@ static void gather(size_t page_bytes, const char *path, struct pool *pool,
 		.page_bytes = page_bytes,
 		.limit = conf->limit,
 		.keep_free = conf->keep_free,
-		.taken = stats_held(),
+		.taken = plan_taken(page_bytes),
 		.charged_to_memory = plan_charged_to_memory(),
 	};
 	if (pool_read("", page_bytes, pool) == 0) {
@@ -278,7 +294,8 @@ static struct budget rung_budget(const struct rung *r, size_t pages)
 	if (!r->how.path && is_still_empty(r->how.page_bytes))
 		return (struct budget){ .pages = 0, .binds = REASON_POOL_SHORT };
 	if (pages < READ_POOL_FROM_PAGES && !conf->keep_free && !r->how.shared && !r->how.path)
-		return (struct budget){ .pages = budget_own_pages(conf->limit, stats_held(),
+		return (struct budget){ .pages = budget_own_pages(conf->limit,
+								  plan_taken(pages * r->how.page_bytes),
 								  r->how.page_bytes),
 					.binds = REASON_BUDGET };
 	/* Shared memory is reserved as a whole or refused: it must not ask for too much. */
@@ -307,7 +324,8 @@ static void add_rung(struct plan *p, const struct backing *like, size_t page_byt
 	if (b.pages < pages)
 		p->binds = b.binds;
 	r.most_pages = b.pages < *own_left / page_bytes ? b.pages : *own_left / page_bytes;
-	if (r.most_pages == 0)
+	r.room_pages = b.pages;
+	if (r.most_pages == 0 && (b.pages == 0 || p->n == 0))
 		return;
 	if (like->shared && !r.how.path)
 		r.how.lazy = plan_reservation_proves(page_bytes);
@@ -330,7 +348,8 @@ void plan_make(enum use use, const struct backing *like, size_t bytes, size_t ea
 		return;
 	}
 	if (conf->limit != UINT64_MAX) {
-		uint64_t own = conf->limit > stats_held() ? conf->limit - stats_held() : 0;
+		uint64_t taken = plan_taken(eager_bytes);
+		uint64_t own = conf->limit > taken ? conf->limit - taken : 0;
 
 		if (own < left) {
 			left = own;

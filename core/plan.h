@@ -47,6 +47,12 @@ bool plan_reservation_proves(size_t page_bytes);
  */
 enum reason plan_blame(size_t page_bytes, const char *path);
 
+/*
+ * The bytes that HUGETLB_LIMIT counts. Where @more would be too many, segments that
+ * other processes have removed meanwhile are taken off first.
+ */
+uint64_t plan_taken(uint64_t more);
+
 /* How many pages @page_bytes this process could take, with the pool and every limit read now. */
 struct budget plan_budget(size_t page_bytes, const char *path);
 

@@ -233,7 +233,7 @@ static long move_to_new_place(const struct remap *r)
 	to = find_place(r, &alike);
 	if (sys_failed(to))
 		return to;
-	alike = alike && place_can_move(GRANULE);
+	alike = alike && place_moves(GRANULE) == PLACE_MOVES;
 	err = map_beforehand(r, (uintptr_t)to);
 	if (!err)
 		err = move_range(r->at, moved, (uintptr_t)to, alike, keep ? &r->facts : NULL);

@@ -317,8 +317,8 @@ static long map_over(const struct request *rq)
 		at = -ENOMEM;
 	} else if (at == 0) {
 		at = as_asked(rq);
-		if (sys_failed(at) && mem_is_mapped(lo))
-			undo_restore(&w);
+		if (sys_failed(at))
+			undo_refused(&w);
 		else
 			undo_done(&w);
 		if (at == (long)lo)

@@ -141,7 +141,7 @@ static enum reason may_take(const struct wish *w)
 
 	if (plan_charged_to_memory())
 		return REASON_MEMCG;
-	if (budget_own_pages(conf->limit, stats_held(), w->page) < pages)
+	if (budget_own_pages(conf->limit, plan_taken(whole_bytes(w)), w->page) < pages)
 		return REASON_BUDGET;
 	if (conf->keep_free) {
 		struct budget b = plan_budget(w->page, NULL);

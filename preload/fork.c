@@ -35,12 +35,14 @@ extern pid_t __fork(void);
 extern int __clone(int (*run)(void *), void *stack, int flags, void *arg, ...);
 
 static struct {
+	pid_t (*fork)(void);
 	pid_t (*bare_fork)(void);
 } forks;
 
 void preload_fork_find(void)
 {
-	forks.bare_fork = (pid_t (*)(void))(uintptr_t)real_in_libc("_Fork");
+	forks.fork = (pid_t (*)(void))(uintptr_t)real_behind("fork");
+	forks.bare_fork = (pid_t (*)(void))(uintptr_t)real_behind("_Fork");
 }
 
 HRESV_EXPORT pid_t fork(void)
@@ -49,7 +51,7 @@ HRESV_EXPORT pid_t fork(void)
 		errno = ENOMEM;
 		return -1;
 	}
-	return __fork();
+	return forks.fork ? forks.fork() : __fork();
 }
 
 /* Where libc has no such function no program can call it either. */

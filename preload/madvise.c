@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* madvise.c - madvise, posix_madvise, process_madvise */
+#include <errno.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -29,35 +31,77 @@ HRESV_EXPORT int posix_madvise(void *at, size_t bytes, int advice)
 	return (int)-advise(at, bytes, advice);
 }
 
+#define AT_A_TIME 64
+
+/*
+ * A piece of the program's list, read by the kernel: what can't be read is EFAULT and
+ * no fault of ours. Where a filter forbids that call, as any library would read it.
+ */
+static long read_ranges(const struct iovec *from, size_t n, struct iovec to[AT_A_TIME])
+{
+	const struct iovec mine = { to, n * sizeof(*to) };
+	const struct iovec theirs = { (void *)(uintptr_t)from, n * sizeof(*from) };
+	long got = sys_call(SYS_process_vm_readv, sys_getpid(), (long)&mine, 1, (long)&theirs, 1, 0);
+
+	if (sys_failed(got) && got != -EFAULT) {
+		memcpy(to, from, n * sizeof(*to));
+		return 0;
+	}
+	return got == (long)mine.iov_len ? 0 : -EFAULT;
+}
+
+static size_t at_a_time(size_t left)
+{
+	return left < AT_A_TIME ? left : AT_A_TIME;
+}
+
 static bool concerns_any(const struct iovec *ranges, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (route_concerns((uintptr_t)ranges[i].iov_base, ranges[i].iov_len))
-			return true;
+	struct iovec some[AT_A_TIME];
+
+	for (size_t done = 0, k; done < n; done += k) {
+		k = at_a_time(n - done);
+		if (read_ranges(ranges + done, k, some) != 0)
+			return false;
+		for (size_t i = 0; i < k; i++)
+			if (route_concerns((uintptr_t)some[i].iov_base, some[i].iov_len))
+				return true;
+	}
 	return false;
+}
+
+/* What the kernel says before it looks at any range: of the list, and of the advice. */
+static long refused(int pidfd, const struct iovec *ranges, size_t n, int advice)
+{
+	long err = sys_call(SYS_process_madvise, -1, (long)ranges, (long)n, advice, 0, 0);
+
+	if (err != -EBADF)
+		return err;
+	return sys_call(SYS_process_madvise, pidfd, (long)ranges, 0, advice, 0, 0);
 }
 
 /* On ourselves: range by range, and the bytes done when one of them fails later. */
 static long advise_ranges(const struct iovec *ranges, size_t n, int advice)
 {
-	long done = 0;
+	struct iovec some[AT_A_TIME];
+	long done = 0, err = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		long err = advise(ranges[i].iov_base, ranges[i].iov_len, advice);
-
-		if (err)
-			return done ? done : err;
-		done += (long)ranges[i].iov_len;
+	for (size_t i = 0; i < n && !err; i++) {
+		if (i % AT_A_TIME == 0)
+			err = read_ranges(ranges + i, at_a_time(n - i), some);
+		if (!err)
+			err = advise(some[i % AT_A_TIME].iov_base, some[i % AT_A_TIME].iov_len, advice);
+		if (!err)
+			done += (long)some[i % AT_A_TIME].iov_len;
 	}
-	return done;
+	return done ? done : err;
 }
 
 HRESV_EXPORT ssize_t process_madvise(int pidfd, const struct iovec *ranges, size_t n, int advice,
 				     unsigned flags)
 {
 	if (flags == 0 && n <= UIO_MAXIOV && concerns_any(ranges, n) && pidfd_is_self(pidfd)) {
-		/* What advice is allowed here, the kernel says: ask it about nothing. */
-		long err = sys_call(SYS_process_madvise, pidfd, (long)ranges, 0, advice, 0, 0);
+		long err = refused(pidfd, ranges, n, advice);
 
 		return call_value(err ? err : advise_ranges(ranges, n, advice));
 	}

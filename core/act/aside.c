@@ -6,7 +6,11 @@
 #include "core/base/mem.h"
 #include "core/base/sys.h"
 
+/* Its address is another in each thread that lives. */
+static __thread char me __attribute__((tls_model("initial-exec")));
+
 struct aside {
+	const void *builder;
 	uintptr_t at;
 	size_t bytes;
 	int turn;
@@ -30,7 +34,7 @@ static struct aside *find(uintptr_t at)
 
 bool aside_note(uintptr_t at, size_t bytes)
 {
-	const struct aside site = { at, bytes, -1 };
+	const struct aside site = { &me, at, bytes, -1 };
 	int err;
 
 	lock_take(&list.lock);
@@ -79,12 +83,17 @@ bool aside_holds_turn(void)
 void aside_abandon(void)
 {
 	struct aside *site = (struct aside *)list.sites.at;
+	size_t kept = 0;
 
 	lock_renew(&list.lock);
 	for (size_t i = 0; i < list.sites.bytes / sizeof(*site); i++) {
+		if (site[i].builder == &me) {
+			site[kept++] = site[i];
+			continue;
+		}
 		sys_munmap(site[i].at, site[i].bytes);
 		if (site[i].turn >= 0)
 			sys_close(site[i].turn);
 	}
-	list.sites.bytes = 0;
+	list.sites.bytes = kept * sizeof(*site);
 }

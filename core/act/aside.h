@@ -26,7 +26,10 @@ void aside_forget(uintptr_t at);
  */
 bool aside_holds_turn(void);
 
-/* In a fork child: unmaps and closes what its parent's threads were building. */
+/*
+ * In a fork child: unmaps and closes what its parent's other threads were building. What
+ * the thread itself was at, when a handler interrupted it to fork, it will go on with.
+ */
 void aside_abandon(void);
 
 #endif

@@ -9,7 +9,9 @@
 #include "core/act/attach.h"
 
 #include <errno.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 
 #include "core/act/pagemap.h"
 #include "core/act/rescue.h"
@@ -24,19 +26,23 @@
 #define MADV_COLD 20
 #endif
 
+/* Where thousands are made, asking about each takes a millisecond. */
+#define REVIEW_AGAIN_NS 10000000u
+
 struct made {
 	int id;
 	size_t bytes;
 };
 
 /*
- * lock guards both lists. Memory for them may be mapped under it; no other
- * lock is taken. fork renews it in the child, the lists stay.
+ * lock guards both lists. Memory for them may be mapped under it, and the kernel
+ * asked; no other lock is taken. fork renews it in the child, the lists stay.
  */
 static struct {
 	struct lock lock;
 	struct blob attached;	/* struct attach_was[] */
 	struct blob made;	/* struct made[] */
+	uint64_t review_at;
 } lists = { .lock = LOCK_INIT(LOCK_ATTACH) };
 
 /* MADV_COLD asks nothing of small pages, and is refused for huge ones. */
@@ -177,6 +183,44 @@ void attach_note_removed(int id)
 		list[i] = list[n - 1];
 		lists.made.bytes -= sizeof(*list);
 		break;
+	}
+	lock_drop(&lists.lock);
+	quiet_leave(&q);
+	stats_release(bytes);
+}
+
+/* A segment that is marked to go counts as removed, as when we remove it. */
+static bool is_removed(int id)
+{
+	struct shmid_ds ds;
+	long err = sys_shmctl(id, IPC_STAT, &ds);
+
+	return err ? err == -EINVAL || err == -EIDRM : ds.shm_perm.mode & SHM_DEST;
+}
+
+void attach_review(void)
+{
+	uint64_t now = sys_now_ns();
+	size_t kept = 0, bytes = 0;
+	struct quiet q;
+
+	quiet_enter(&q);
+	lock_take(&lists.lock);
+
+	struct made *list = (struct made *)lists.made.at;
+	size_t n = lists.made.bytes / sizeof(*list);
+
+	if (now < lists.review_at)
+		n = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (is_removed(list[i].id))
+			bytes += list[i].bytes;
+		else
+			list[kept++] = list[i];
+	}
+	if (n) {
+		lists.made.bytes = kept * sizeof(*list);
+		lists.review_at = now + REVIEW_AGAIN_NS;
 	}
 	lock_drop(&lists.lock);
 	quiet_leave(&q);

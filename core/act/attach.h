@@ -27,6 +27,8 @@ void attach_restore(const struct attach_was *was);
 /* Segments this process made, for HUGETLB_LIMIT; removing one gives it back. */
 void attach_note_made(int id, size_t bytes);
 void attach_note_removed(int id);
+/* The same for those that another process has removed; asks the kernel, seldom. */
+void attach_review(void);
 
 /* In a fork child. */
 void attach_renew(void);

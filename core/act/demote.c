@@ -222,7 +222,7 @@ int demote_shared_page(uintptr_t at, page_word word, enum reason why, bool alone
 						      mem_page_bytes(), word_use(word)));
 		promote_hint(at, at + bytes);
 	} else {
-		pagemap_set(at, at + bytes, 0);
+		pagemap_set(at, at + bytes, word_when_small(word, mem_page_bytes()));
 	}
 	return 0;
 }

@@ -21,8 +21,10 @@
 
 #include <errno.h>
 #include <linux/mman.h>
+#include <string.h>
 #include <sys/mman.h>
 
+#include "core/act/aside.h"
 #include "core/base/align.h"
 #include "core/base/mem.h"
 #include "core/base/sys.h"
@@ -49,7 +51,7 @@ static long try_to_move(size_t page)
 	long room = sys_mmap(0, 2 * page, PROT_NONE, flags, -1, 0), from, moved;
 
 	if (sys_failed(room))
-		return room;
+		return -ENOMEM;
 	from = sys_mmap(0, page, PROT_NONE, flags | huge, -1, 0);
 	if (sys_failed(from)) {
 		sys_munmap((uintptr_t)room, 2 * page);
@@ -62,18 +64,20 @@ static long try_to_move(size_t page)
 	return moved;
 }
 
-bool place_can_move(size_t page_bytes)
+enum place_moves place_moves(size_t page_bytes)
 {
-	static int known;	/* atomic; 0: not yet, 1: it does, -1: it doesn't */
-	int can = __atomic_load_n(&known, __ATOMIC_RELAXED);
+	static enum place_moves known = PLACE_MAY_MOVE;		/* atomic */
+	enum place_moves moves = __atomic_load_n(&known, __ATOMIC_RELAXED);
 	long moved;
 
-	if (can)
-		return can > 0;
+	if (moves != PLACE_MAY_MOVE)
+		return moves;
 	moved = try_to_move(page_bytes);
-	if (!sys_failed(moved) || moved == -EINVAL)
-		__atomic_store_n(&known, moved == -EINVAL ? -1 : 1, __ATOMIC_RELAXED);
-	return !sys_failed(moved);
+	if (sys_failed(moved) && moved != -EINVAL)
+		return PLACE_MAY_MOVE;
+	moves = sys_failed(moved) ? PLACE_MOVES_NOT : PLACE_MOVES;
+	__atomic_store_n(&known, moves, __ATOMIC_RELAXED);
+	return moves;
 }
 
 /*
@@ -122,10 +126,23 @@ static void mend_hole(const struct request *rq, uintptr_t at, size_t bytes)
 	sys_mmap(at, bytes, rq->prot, rq->flags | MAP_FIXED_NOREPLACE, -1, 0);
 }
 
+void place_mend(uintptr_t at, size_t bytes, int prot)
+{
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+
+	sys_mmap(at, bytes, prot, flags, -1, 0);
+}
+
 static void add_part(struct placed *p, uintptr_t at, size_t pages, size_t page_bytes)
 {
-	p->part[p->parts++] = (struct part){ at, pages * page_bytes, page_bytes };
+	struct part *last = p->parts ? &p->part[p->parts - 1] : NULL;
+
 	p->huge_bytes += pages * page_bytes;
+	if (last && last->page_bytes == page_bytes && last->at + last->bytes == at) {
+		last->bytes += pages * page_bytes;
+		return;
+	}
+	p->part[p->parts++] = (struct part){ at, pages * page_bytes, page_bytes };
 }
 
 /*
@@ -235,51 +252,95 @@ static size_t build_over(const struct request *rq, const struct rung *r, uintptr
 	return got;
 }
 
-/* Fills [at, end) with one rung's pages; returns how far it came. */
-static uintptr_t fill(const struct request *rq, const struct rung *r, uintptr_t at, uintptr_t end,
-		      struct placed *p)
+/* How many pages of @r came, huge, from @at on; the small ones there are what they were. */
+static size_t put_pages(const struct request *rq, const struct rung *r, uintptr_t at, size_t want)
 {
 	const size_t page = r->how.page_bytes;
-	uintptr_t from = align_up(at, page), aside;
-	size_t want = from < end ? pages_of(r, end - from) : 0, got;
+	uintptr_t aside;
+	size_t got;
+	long moved;
 
-	if (want == 0)
-		return at;
-	if (backing_make(&r->how, want, 0, &aside, &got) != 0) {
-		p->cut_short = true;
-		return at;
-	}
-	long moved = move_over(aside, got * page, from);
-
-	if (sys_failed(moved))
-		sys_munmap(aside, got * page);
+	if (backing_make(&r->how, want, 0, &aside, &got) != 0)
+		return 0;
+	moved = move_over(aside, got * page, at);
+	if (!sys_failed(moved))
+		return got;
+	sys_munmap(aside, got * page);
 	if (moved == -EINVAL)
-		got = build_over(rq, r, from, got);
-	else if (sys_failed(moved))
-		mend_hole(rq, from, got * page);
-	if (got == 0 || (sys_failed(moved) && moved != -EINVAL)) {
-		p->cut_short = true;
-		return at;
+		return build_over(rq, r, at, got);
+	mend_hole(rq, at, got * page);
+	return 0;
+}
+
+/*
+ * @left: bytes that the plan allows in all. What one size can't give, for want of a line
+ * or of pages, the next one may, as far as its own room goes.
+ */
+struct ladder {
+	const struct request *rq;
+	struct rung rung[PLACE_RUNGS];
+	size_t n;
+	uint64_t left;
+};
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* @noted: a fork child gives up what we build, if it is made while we breathe. */
+static void climb(struct ladder *l, const struct rung *rungs, size_t n, size_t bytes, bool noted)
+{
+	l->n = n < PLACE_RUNGS ? n : PLACE_RUNGS;
+	memcpy(l->rung, rungs, l->n * sizeof(l->rung[0]));
+	for (size_t i = 0; i < l->n; i++) {
+		struct rung *r = &l->rung[i];
+
+		l->left += pages_of(r, bytes) * r->how.page_bytes;
+		r->how.may_breathe = r->how.may_breathe && noted;
+		if (r->room_pages < r->most_pages)
+			r->room_pages = r->most_pages;
 	}
-	add_part(p, from, got, page);
+}
+
+/* [lo, hi) by rung @i and those below it, front to back: smaller pages before and behind. */
+static void fill(struct ladder *l, size_t i, uintptr_t lo, uintptr_t hi, struct placed *p)
+{
+	struct rung *r = &l->rung[i];
+	uintptr_t from;
+	size_t page, want, got;
+
+	if (i >= l->n || lo >= hi)
+		return;
+	page = r->how.page_bytes;
+	from = align_up(lo, page);
+	want = from < hi ? least((hi - from) / page, least(r->room_pages, l->left / page)) : 0;
+	got = want ? put_pages(l->rq, r, from, want) : 0;
 	p->cut_short = p->cut_short || got < want;
-	return from + got * page;
+	r->room_pages -= got;
+	l->left -= got * page;
+	if (got == 0) {
+		fill(l, i + 1, lo, hi, p);
+		return;
+	}
+	fill(l, i + 1, lo, from, p);
+	add_part(p, from, got, page);
+	fill(l, i + 1, from + got * page, hi, p);
 }
 
 static int place_assembled(const struct request *rq, const struct rung *rungs, size_t n,
 			   size_t bytes, struct placed *ret)
 {
 	struct placed p = { .bytes = bytes };
+	struct ladder l = { .rq = rq };
 	long base = map_small(rq, bytes, rungs[0].how.page_bytes);
 
 	if (sys_failed(base))
 		return (int)base;
 	p.at = (uintptr_t)base;
-
-	uintptr_t at = p.at, end = p.at + bytes;
-
-	for (size_t i = 0; i < n && i < PLACE_RUNGS; i++)
-		at = fill(rq, &rungs[i], at, end, &p);
+	climb(&l, rungs, n, bytes, aside_note(p.at, bytes));
+	fill(&l, 0, p.at, p.at + bytes, &p);
+	aside_forget(p.at);
 	if (p.huge_bytes == 0) {
 		sys_munmap(p.at, bytes);
 		return -ENOMEM;

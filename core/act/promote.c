@@ -10,7 +10,7 @@
  *    promoted is therefore looked up in /proc/self/maps first: private,
  *    anonymous, of the protection its word says.
  * 3. A kernel that does not move huge mappings would unmap what lies there and refuse
- *    then (place_can_move).
+ *    then (place_moves).
  * 4. The list holds hints. What they point to is checked by its word, claimed.
  * 5. A program that maps and unmaps for ever, and never gets a page, must not make
  *    the list grow for ever: it has an end, and what is gone makes room.
@@ -244,7 +244,7 @@ uint64_t promote_some(const struct backing *how, uint64_t pages)
 	uint64_t done = 0;
 	uintptr_t at;
 
-	if (how->page_bytes != GRANULE || !place_can_move(GRANULE)) {
+	if (how->page_bytes != GRANULE || place_moves(GRANULE) != PLACE_MOVES) {
 		promote_rest();
 		return 0;
 	}

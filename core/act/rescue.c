@@ -42,6 +42,14 @@
 static uint64_t rescues;	/* so far; by atomics alone */
 static __thread uint64_t rescues_seen __attribute__((tls_model("initial-exec")));
 
+#define ROOM_TRIES 3
+
+/* What room was last made for in this thread, and how often in a row. */
+static __thread struct {
+	uintptr_t page;
+	unsigned tries;
+} room __attribute__((tls_model("initial-exec")));
+
 static bool may_be_mended(page_word word)
 {
 	return word_is_huge_ours(word) || word_kind(word) == PAGE_GUARDED;
@@ -64,7 +72,7 @@ static bool zero_shared(uintptr_t at, page_word word)
 	if (word_is_huge_ours(word) || (word & WORD_HELD))
 		stats_release(bytes);
 	stats_small(word_use(word), bytes, REASON_RESCUE);
-	pagemap_set(at, at + bytes, 0);
+	pagemap_set(at, at + bytes, word_when_small(word, mem_page_bytes()));
 	return true;
 }
 
@@ -163,6 +171,19 @@ static bool was_mended_meanwhile(void)
 	return true;
 }
 
+/*
+ * A file that was cut short under its mapping dies of the same signal, and no room
+ * helps. Others may take the page that was freed; not again and again.
+ */
+static bool room_may_help(uintptr_t page)
+{
+	if (room.page != page) {
+		room.page = page;
+		room.tries = 0;
+	}
+	return room.tries++ < ROOM_TRIES;
+}
+
 static bool rescue(uintptr_t at)
 {
 	bool outside = gate_role() == GATE_OUTSIDE;
@@ -175,7 +196,7 @@ static bool rescue(uintptr_t at)
 		gate_enter(&q);
 	m = mend_claimed(at, !outside);
 	if (m == NEEDS_ROOM && outside)
-		m = make_room(at) ? MENDED : NOT_OURS;
+		m = room_may_help(align_down(at, GRANULE)) && make_room(at) ? MENDED : NOT_OURS;
 	if (outside)
 		gate_leave(&q);
 	return m == MENDED;
@@ -207,7 +228,20 @@ bool rescue_mends(int number, int code, uintptr_t at)
 	return code == BUS_ADRERR && rescue(at);
 }
 
+static bool armed;
+
+bool rescue_may_refuse(uintptr_t at)
+{
+	page_word word;
+
+	if (!__atomic_load_n(&armed, __ATOMIC_RELAXED) && !writers_were_held())
+		return false;
+	word = pagemap_get(at);
+	return may_be_mended(word) && (word_prot(word) & PROT_WRITE);
+}
+
 void rescue_arm(void)
 {
 	front_arm(SIGBUS);
+	__atomic_store_n(&armed, true, __ATOMIC_RELAXED);
 }

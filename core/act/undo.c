@@ -17,6 +17,7 @@
 #include "core/act/pagemap.h"
 #include "core/act/stats.h"
 #include "core/base/align.h"
+#include "core/base/mem.h"
 #include "core/base/sys.h"
 
 struct run {
@@ -204,6 +205,14 @@ void undo_restore(struct way *w)
 		pagemap_set(r->lo, r->hi, r->word);
 	}
 	blob_free(&w->was);
+}
+
+void undo_refused(struct way *w)
+{
+	if (w->lo < w->hi && !mem_is_mapped(w->lo))
+		undo_done(w);
+	else
+		undo_restore(w);
 }
 
 long undo_unmap(uintptr_t lo, uintptr_t hi, size_t bytes)

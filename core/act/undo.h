@@ -36,6 +36,8 @@ struct way {
 int undo_clear_way(uintptr_t lo, uintptr_t hi, enum reason why, struct way *ret_way);
 void undo_done(struct way *w);
 void undo_restore(struct way *w);
+/* For a call that may have unmapped the range before it was refused: looks which it is. */
+void undo_refused(struct way *w);
 
 /* munmap(2) of [lo, hi) as above; @bytes is what the program said. */
 long undo_unmap(uintptr_t lo, uintptr_t hi, size_t bytes);

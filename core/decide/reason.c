@@ -44,7 +44,7 @@ bool reason_is_shortage(enum reason why)
 
 const char *use_name(enum use use)
 {
-	static const char *const names[USE_N] = { "mmap", "shm", "malloc", "elf" };
+	static const char *const names[USE_N] = { "mmap", "shm", "malloc", "text", "data" };
 
 	return use < USE_N ? names[use] : "unknown";
 }

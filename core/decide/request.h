@@ -10,8 +10,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Who asks; each has its own switch and page size (HUGETLB_MMAP=1G ...). */
-enum use { USE_MMAP, USE_SHM, USE_MALLOC, USE_ELF, USE_N };
+/*
+ * Who asks; each has its own switch and page size (HUGETLB_MMAP=1G ...). The last two
+ * are parts of the program itself: what it can't write, and what it can.
+ */
+enum use { USE_MMAP, USE_SHM, USE_MALLOC, USE_TEXT, USE_DATA, USE_N };
 
 /*
  * Why memory is not huge, or not any more. The order is that of the table at

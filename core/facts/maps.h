@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/base/text.h"
+
 struct map_facts {
 	int prot;
 	bool shared;
@@ -30,6 +32,18 @@ int maps_read_range(const char *root, uintptr_t lo, uintptr_t hi, struct map_fac
  * Return: 0; -errno of reading either; -EBADMSG.
  */
 int maps_room(const char *root, uint64_t *ret_limit, uint64_t *ret_used);
+
+/* One of the kernel's mappings; the name is valid during the call alone. */
+struct map_part {
+	uintptr_t lo, hi;
+	struct map_facts facts;
+	uint64_t offset, inode;
+	struct span name;
+};
+
+/* Calls @each for every mapping that overlaps [lo, hi), ascending. -errno of reading. */
+int maps_walk(const char *root, uintptr_t lo, uintptr_t hi,
+	      void (*each)(const struct map_part *part, void *arg), void *arg);
 
 /* Where the kernel's mapping that holds @at ends: 0 and *ret_end; -EFAULT: there is none. */
 int maps_read_end(const char *root, uintptr_t at, uintptr_t *ret_end);

@@ -138,10 +138,3 @@ int mount_room_read(const char *path, struct mount_room *ret_room)
 
 	return room_of(sys_statfs(path, &fs), &fs, ret_room);
 }
-
-int mount_room_read_fd(int fd, struct mount_room *ret_room)
-{
-	struct statfs fs = { 0 };
-
-	return room_of(sys_fstatfs(fd, &fs), &fs, ret_room);
-}

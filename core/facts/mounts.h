@@ -58,6 +58,5 @@ struct mount_room {
  * Return: 0; -ENODEV: it is not hugetlbfs; -errno of statfs(2).
  */
 int mount_room_read(const char *path, struct mount_room *ret_room);
-int mount_room_read_fd(int fd, struct mount_room *ret_room);
 
 #endif

@@ -115,7 +115,7 @@ static inline void held_tell(const char *what, int nth, int err)
 /* The list of candidates for promotion, as long as it ever gets; and answers that are kept. */
 static inline void held_grow_records(void)
 {
-	place_can_move(PAGE);
+	place_moves(PAGE);
 	for (uintptr_t i = 1; i < 1100; i++)
 		promote_note(2 * i * PAGE, (2 * i + 1) * PAGE);
 }

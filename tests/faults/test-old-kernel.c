@@ -82,6 +82,34 @@ TEST(commit_leaves_address_space_alone_that_cannot_be_moved_over)
 	EXPECT_EQ(route_unmap((uintptr_t)at, 3 * PAGE), 0);
 }
 
+/* No memory for a mapping, which the kernel says when what lay there is unmapped. */
+static long refuse_late(long nr, const long args[6], bool *ret_handled)
+{
+	static int moves;
+
+	if (nr != SYS_mremap || !(args[3] & MREMAP_FIXED) || moves++ == 0)
+		return 0;	/* the first one is to find out if they can be moved */
+	*ret_handled = true;
+	syscall(SYS_munmap, args[4], args[2]);
+	return -12;
+}
+
+TEST(commit_leaves_no_hole_when_the_move_fails_late)
+{
+	long at;
+
+	pool_set(PAGE, 3);
+	sys_set_hook(refuse_late);
+	at = map(NULL, 3 * PAGE, PROT_NONE, PRIVATE | MAP_NORESERVE);
+	REQUIRE_TRUE(!sys_failed(at));
+	EXPECT_EQ(route_protect((uintptr_t)at, 3 * PAGE, RW, -1), 0);
+	sys_set_hook(NULL);
+	EXPECT_EQ(mapped_in((void *)at, 3 * PAGE), 3 * PAGE);
+	fill_pages((void *)at, 3 * PAGE, 1);
+	EXPECT_EQ(route_unmap((uintptr_t)at, 3 * PAGE), 0);
+	EXPECT_EQ(stats_held(), 0);
+}
+
 TEST(mremap_makes_memory_small_that_cannot_be_moved)
 {
 	long at, to;

@@ -105,7 +105,7 @@ TEST(mremap_where_huge_pages_do_not_move_keeps_the_content)
 {
 	/* The answer is kept: what asks first must be told by that kernel. */
 	old_kernel(OLD_NO_HUGE_MREMAP);
-	EXPECT_FALSE(place_can_move(PAGE));
+	EXPECT_EQ(place_moves(PAGE), PLACE_MOVES_NOT);
 	old_kernel(0);
 	warm_up(3);
 	for (int shift = 0; shift <= 8192; shift += 8192)

@@ -4,6 +4,8 @@
  * shrunk, protected anew, locked, and shared with a child.
  */
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -141,4 +143,112 @@ TEST_TIMEOUT(kernels_own_writes_after_a_fork_do_not_hang, 20)
 {
 	pool_set(PAGE, 4);
 	run_with_us("locks_and_populates_after_fork");
+}
+
+/* Which of the kernel's flags (smaps, VmFlags) the mapping at @at has. */
+static bool has_flag(const void *at, const char *flag)
+{
+	FILE *smaps = fopen("/proc/self/smaps", "re");
+	unsigned long lo, hi, here = (unsigned long)at;
+	bool inside = false, has = false;
+	char line[512];
+
+	while (smaps && fgets(line, sizeof(line), smaps)) {
+		if (sscanf(line, "%lx-%lx ", &lo, &hi) == 2)
+			inside = lo <= here && here < hi;
+		else if (inside && strncmp(line, "VmFlags:", 8) == 0)
+			has = strstr(line, flag) != NULL;
+	}
+	if (smaps)
+		fclose(smaps);
+	return has;
+}
+
+/* In a child that has nothing at @at, what is put there is nobody's but the child's. */
+static int use_the_gap(char *at)
+{
+	char *mine;
+
+	if (mapped_in(at, PAGE))
+		return 1;
+	mine = mmap(at, 8192, RW, PRIVATE | MAP_FIXED_NOREPLACE, -1, 0);
+	if (mine != at)
+		return 2;
+	mine[0] = mine[4096] = 7;
+	if (mprotect(mine + 4096, 4096, PROT_READ) || mine[0] != 7 || mine[4096] != 7)
+		return 3;
+	if (!has_flag(mine, "rd wr") || has_flag(mine + 4096, "rd wr"))
+		return 4;
+	if (madvise(mine, 4096, MADV_DONTNEED) || mine[0] != 0 || mine[4096] != 7)
+		return 5;
+	return munmap(mine, 8192) || mapped_in(at, PAGE) ? 6 : 0;
+}
+
+static void child_uses_the_gap(char *at)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(use_the_gap(at));
+	EXPECT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
+}
+
+/* The first page is for no child, the second for no core dump; children come and go. */
+PROGRAM(keeps_pages_back)
+{
+	int type = getenv("OURS") ? 0 : MAP_HUGETLB, fds[2];
+	char *at = mmap(NULL, 2 * PAGE, RW, PRIVATE | type, -1, 0);
+	char byte;
+	pid_t pid;
+
+	REQUIRE_TRUE(at != MAP_FAILED);
+	fill_pages(at, PAGE, 1);
+	fill_pages(at + PAGE, PAGE, 1);
+	EXPECT_EQ(madvise(at, PAGE, MADV_DONTFORK), 0);
+	EXPECT_EQ(madvise(at + PAGE, PAGE, MADV_DONTDUMP), 0);
+	child_uses_the_gap(at);
+	REQUIRE_EQ(pipe(fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(fds[1]);
+		_exit(read(fds[0], &byte, 1) == 0 && holds_pages(at + PAGE, PAGE, 1) ? 0 : 1);
+	}
+	close(fds[0]);
+	at[0] = at[PAGE] = 1;
+	at[PAGE + 1] = 2;
+	EXPECT_TRUE(has_flag(at, "dc"));
+	EXPECT_TRUE(has_flag(at + PAGE, "dd"));
+	EXPECT_FALSE(has_flag(at + PAGE, "dc"));
+	close(fds[1]);
+
+	int status = -1;
+
+	EXPECT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
+	child_uses_the_gap(at);
+	EXPECT_EQ(huge_in(at, PAGE), PAGE);
+}
+
+static void keep_back(const char *whose)
+{
+	static const char *const policies[] = { "share", "copy", "auto" };
+	char policy[32];
+
+	pool_set(PAGE, 2);
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(policy, sizeof(policy), "HUGETLB_FORK=%s", policies[i]);
+		run_with_us("keeps_pages_back", whose, policy);
+	}
+}
+
+TEST(own_huge_memory_keeps_its_advice_when_it_becomes_small)
+{
+	keep_back("THEIRS=1");
+}
+
+TEST(memory_of_ours_keeps_its_advice_when_it_becomes_small)
+{
+	keep_back("OURS=1");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a fork child does with memory its parent's threads were building. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -9,13 +10,25 @@
 
 #define BYTES (64 * KIB)
 
-static uintptr_t site(void)
+static void *build(void *ret_at)
 {
 	void *at = mmap(NULL, BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	REQUIRE_NE(at, MAP_FAILED);
-	REQUIRE_TRUE(aside_note((uintptr_t)at, BYTES));
-	return (uintptr_t)at;
+	if (at != MAP_FAILED && aside_note((uintptr_t)at, BYTES))
+		*(uintptr_t *)ret_at = (uintptr_t)at;
+	return NULL;
+}
+
+/* Another thread is at it. */
+static uintptr_t site(void)
+{
+	pthread_t builder;
+	uintptr_t at = 0;
+
+	REQUIRE_EQ(pthread_create(&builder, NULL, build, &at), 0);
+	pthread_join(builder, NULL);
+	REQUIRE_TRUE(at != 0);
+	return at;
 }
 
 static bool is_mapped(uintptr_t at)
@@ -71,4 +84,19 @@ TEST(aside_with_a_turn_says_so_until_it_is_given_up)
 	aside_set_turn(at, -1);
 	EXPECT_FALSE(aside_holds_turn());
 	aside_forget(at);
+}
+
+/* A handler that interrupted it forks: the child returns from the handler, and goes on. */
+TEST(aside_of_the_thread_that_forks_is_kept)
+{
+	uintptr_t mine = 0, other = site();
+
+	build(&mine);
+	REQUIRE_TRUE(mine != 0);
+	aside_abandon();
+	EXPECT_TRUE(is_mapped(mine));
+	EXPECT_FALSE(is_mapped(other));
+	aside_forget(mine);
+	aside_abandon();
+	EXPECT_TRUE(is_mapped(mine));
 }

@@ -222,8 +222,6 @@ TEST(mount_room_knows_quotas)
 		EXPECT_EQ(room.page_bytes, 2 * MIB);
 		EXPECT_EQ(room.quota_pages, table[i].quota_pages);
 		EXPECT_EQ(room.free_pages, table[i].free_pages);
-		EXPECT_EQ(mount_room_read_fd(0, &room), 0);
-		EXPECT_EQ(room.free_pages, table[i].free_pages);
 		sys_set_hook(NULL);
 	}
 }
@@ -234,6 +232,5 @@ TEST(mount_room_of_anything_else_is_enodev)
 
 	EXPECT_EQ(mount_room_read("/proc", &room), -ENODEV);
 	EXPECT_EQ(mount_room_read("/nowhere", &room), -ENOENT);
-	EXPECT_EQ(mount_room_read_fd(-1, &room), -EBADF);
 	EXPECT_EQ(room.page_bytes, 77);
 }
