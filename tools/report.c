@@ -41,8 +41,10 @@ void report_read_page(struct report *r, uint64_t at)
 	if (r->page_err)
 		memset(&r->page, 0, sizeof(r->page));
 	r->page_bytes = main_size(&r->page);
-	if (!r->page_err)
-		sum(r);
+	if (r->page_err)
+		return;
+	r->copied = r->page.pid && r->status.own_pid && r->page.pid != (uint32_t)r->status.own_pid;
+	sum(r);
 }
 
 int report_of_pid(pid_t pid, struct report *ret_report)

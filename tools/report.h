@@ -22,6 +22,7 @@ struct report {
 	 */
 	int page_err;
 	struct stats_page page;
+	bool copied;			/* what the page says is of the process it is a copy of */
 	size_t page_bytes;		/* the main huge page size; 0 unknown */
 	uint64_t wanted_pages;		/* of it, that would have made everything huge */
 	bool wanted_at_most;

@@ -35,6 +35,10 @@ static void take_over(struct watched *p, const struct report *r)
 {
 	const struct stats *s = &r->page.counters;
 
+	if (r->copied) {
+		forget_page(p);
+		return;
+	}
 	p->in_use = r->page.pid != 0;
 	p->total = report_total(r);
 	p->main_reason = report_main_reason(r);
