@@ -88,7 +88,8 @@ test_file_after_exit_reads_as_the_process_did() {
 	requires python3
 	requires_file "$hresv" "$hold"
 	pool_set 6
-	HUGETLB_STATS=$tmp/stats.%p.json preload "$hold" 8 8 </dev/null >out
+	HUGETLB_VERBOSE=2 HUGETLB_STATS=$tmp/stats.%p.json preload "$hold" 8 8 </dev/null >out 2>table
+	expect_contains table "for all of it to be huge: 8 pages of 2 MiB (the pool has 6,"
 	expect_eq "$(stat -c %a stats.*.json)" 600
 	python3 -m json.tool stats.*.json >/dev/null
 	"$hresv" why stats.*.json >said
