@@ -75,6 +75,20 @@ TEST(stats_file_that_cannot_be_made_leaves_the_directory_alone)
 	EXPECT_EQ(files_in(root), 0);
 }
 
+TEST(what_a_killed_process_left_is_in_nobodys_way)
+{
+	char path[500], left[50], text[100];
+	const char *root = tree_make();
+
+	snprintf(left, sizeof(left), "stats.json.%d.new", getpid());
+	tree_write(root, left, "half of it");
+	snprintf(path, sizeof(path), "%s/stats.json", root);
+	EXPECT_EQ(stats_write(path, 2 * MIB), 0);
+	EXPECT_GT(read_file(path, text, sizeof(text)), 0);
+	EXPECT_CONTAINS(text, "hresv-stats");
+	EXPECT_EQ(files_in(root), 1);
+}
+
 TEST(percent_p_is_the_pid_and_other_percents_stay)
 {
 	char path[500], text[100];

@@ -54,8 +54,8 @@ test_top_ends_by_q_and_leaves_the_terminal_as_it_was() {
 	expect_contains said before
 	expect_eq "$(grep -c 'not huge' said)" 0
 	wait_until 20 test -s stty
-	grep -qw icanon stty || fail "canonical mode is off"
-	grep -qw echo stty || fail "echo is off"
+	grep -Eq '(^| )icanon( |$)' stty || fail "canonical mode is off"
+	grep -Eq '(^| )echo( |$)' stty || fail "echo is off"
 }
 
 test_top_ends_by_a_signal_and_leaves_the_terminal_as_it_was() {
@@ -63,8 +63,8 @@ test_top_ends_by_a_signal_and_leaves_the_terminal_as_it_was() {
 	wait_until 20 shows 'not huge'
 	tmux -L screens send-keys C-c
 	wait_until 20 test -s stty
-	grep -qw icanon stty || fail "canonical mode is off"
-	grep -qw echo stty || fail "echo is off"
+	grep -Eq '(^| )icanon( |$)' stty || fail "canonical mode is off"
+	grep -Eq '(^| )echo( |$)' stty || fail "echo is off"
 }
 
 test_terminals_get_colour() {
