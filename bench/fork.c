@@ -8,8 +8,8 @@
  *
  * For each size: small pages, transparent huge pages, the kernel's own huge pages,
  * and plain mmap() under libhresv.so with pages to spare, with none (copies of our
- * own) and with none and no userfaultfd (copied for the child). Medians of several
- * runs; every run is a process of its own. Columns:
+ * own), with none and HUGETLB_FORK=copy (copied for the child), and with none, no
+ * userfaultfd and a second thread (made small before). Medians of several runs; every run is a process of its own. Columns:
  *
  *	fork	until fork() has returned in the parent, us
  *	exec	until a child that execs at once has ended (/bin/true), us
@@ -20,6 +20,7 @@
  *	small	2 MiB parts that are small afterwards
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,12 +35,12 @@
 #define RUNS 5
 #define RUNS_OF_MUCH 2	/* from 4 GiB on */
 
-enum kind { SMALL, THP, NATIVE, OURS_SPARE, OURS_COW, OURS_COPY, KINDS };
+enum kind { SMALL, THP, NATIVE, OURS_SPARE, OURS_COW, OURS_COPY, OURS_BEFORE, KINDS };
 
 static const char *const names[KINDS] = {
 	[SMALL] = "small pages", [THP] = "THP", [NATIVE] = "native huge",
 	[OURS_SPARE] = "ours, spare", [OURS_COW] = "ours, none to spare",
-	[OURS_COPY] = "ours, copy",
+	[OURS_COPY] = "ours, copy", [OURS_BEFORE] = "ours, threads, no uffd",
 };
 
 struct result {
@@ -147,6 +148,13 @@ static void touch_all(char *at, size_t bytes, double *ret_mean, double *ret_long
 	*ret_mean = (last - begin) / (double)(bytes / PAGE);
 }
 
+static void *sleep_on(void *arg)
+{
+	while (pause() < 0)
+		;
+	return arg;
+}
+
 /* In a process of its own; the result goes to @out. */
 static void measure(enum kind kind, size_t bytes, int out)
 {
@@ -154,10 +162,13 @@ static void measure(enum kind kind, size_t bytes, int out)
 	char *at = memory_of(kind, bytes);
 	int stop[2], told[2];
 	double begin, ignored, before;
+	pthread_t thread;
 	pid_t pid;
 	char c = 0;
 
 	if (!at || pipe(stop) || pipe(told))
+		_exit(1);
+	if (kind == OURS_BEFORE && pthread_create(&thread, NULL, sleep_on, NULL))
 		_exit(1);
 	begin = now_us();
 	pid = fork();
@@ -199,7 +210,7 @@ static void measure(enum kind kind, size_t bytes, int out)
 
 static bool run(const char *self, enum kind kind, size_t mib, struct result *ret)
 {
-	char kind_text[16], mib_text[32], fd_text[16], library[4096];
+	char kind_text[16], mib_text[32], fd_text[16], library[4096], filter[4096];
 	const char *build = getenv("HRESV_BUILD");
 	int out[2], status = 1;
 	pid_t pid;
@@ -216,6 +227,11 @@ static bool run(const char *self, enum kind kind, size_t mib, struct result *ret
 			setenv("LD_PRELOAD", library, 1);
 		if (kind == OURS_COPY)
 			setenv("HUGETLB_FORK", "copy", 1);
+		snprintf(filter, sizeof(filter), "%s/tests/fork/prog-without-uffd",
+			 build ? build : "build");
+		if (kind == OURS_BEFORE)
+			execl(filter, filter, self, "--measure", kind_text, mib_text, fd_text,
+			      (char *)NULL);
 		execl(self, self, "--measure", kind_text, mib_text, fd_text, (char *)NULL);
 		_exit(1);
 	}

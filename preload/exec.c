@@ -29,6 +29,10 @@
 #include "preload/signal.h"
 
 static struct {
+	int (*execve)(const char *, char *const *, char *const *);
+	int (*execveat)(int, const char *, char *const *, char *const *, int);
+	int (*execv)(const char *, char *const *);
+	int (*execvp)(const char *, char *const *);
 	int (*execvpe)(const char *, char *const *, char *const *);
 	int (*fexecve)(int, char *const *, char *const *);
 	int (*spawn)(pid_t *, const char *, const posix_spawn_file_actions_t *,
@@ -39,6 +43,10 @@ static struct {
 
 void preload_exec_find(void)
 {
+	REAL(execve, "execve");
+	REAL(execveat, "execveat");
+	REAL(execv, "execv");
+	REAL(execvp, "execvp");
 	REAL(execvpe, "execvpe");
 	REAL(fexecve, "fexecve");
 	REAL(spawn, "posix_spawn");
@@ -80,20 +88,33 @@ static int take_back(const struct handover *h, int value)
 	({                                                                                   \
 		struct handover h_;                                                          \
 		hand_over(&h_);                                                              \
-		take_back(&h_, (int)(call));                                                 \
+		take_back(&h_, call);                                                 \
 	})
+
+static int execve_now(const char *path, char *const argv[], char *const envp[])
+{
+	if (real.execve)
+		return real.execve(path, argv, envp);
+	return (int)call_value(sys_call(SYS_execve, (long)path, (long)argv, (long)envp, 0, 0, 0));
+}
 
 HRESV_EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
-	return HANDING_OVER(call_value(sys_call(SYS_execve, (long)path, (long)argv, (long)envp, 0,
-						0, 0)));
+	return HANDING_OVER(execve_now(path, argv, envp));
+}
+
+static int execveat_now(int dir, const char *path, char *const argv[], char *const envp[], int flags)
+{
+	if (real.execveat)
+		return real.execveat(dir, path, argv, envp, flags);
+	return (int)call_value(sys_call(SYS_execveat, dir, (long)path, (long)argv, (long)envp,
+					flags, 0));
 }
 
 HRESV_EXPORT int execveat(int dir, const char *path, char *const argv[], char *const envp[],
 			  int flags)
 {
-	return HANDING_OVER(call_value(sys_call(SYS_execveat, dir, (long)path, (long)argv,
-						(long)envp, flags, 0)));
+	return HANDING_OVER(execveat_now(dir, path, argv, envp, flags));
 }
 
 static int not_found_yet(void)
@@ -114,12 +135,12 @@ HRESV_EXPORT int execvpe(const char *name, char *const argv[], char *const envp[
 
 HRESV_EXPORT int execv(const char *path, char *const argv[])
 {
-	return execve(path, argv, environ);
+	return HANDING_OVER(real.execv ? real.execv(path, argv) : execve_now(path, argv, environ));
 }
 
 HRESV_EXPORT int execvp(const char *name, char *const argv[])
 {
-	return execvpe(name, argv, environ);
+	return HANDING_OVER(real.execvp ? real.execvp(name, argv) : not_found_yet());
 }
 
 /* The words from @first to the NULL behind them; @more is left behind that. */
@@ -159,7 +180,7 @@ HRESV_EXPORT int execl(const char *path, const char *first, ...)
 	va_start(more, first);
 	WORDS(argv, first, more);
 	va_end(more);
-	return execve(path, argv, environ);
+	return execv(path, argv);
 }
 
 HRESV_EXPORT int execlp(const char *name, const char *first, ...)
@@ -170,7 +191,7 @@ HRESV_EXPORT int execlp(const char *name, const char *first, ...)
 	va_start(more, first);
 	WORDS(argv, first, more);
 	va_end(more);
-	return execvpe(name, argv, environ);
+	return execvp(name, argv);
 }
 
 HRESV_EXPORT int execle(const char *path, const char *first, ...)

@@ -4,10 +4,12 @@
 # Redis saves in a child while clients overwrite every key: what is saved holds exactly
 # the values of the moment of the fork, whatever the pool or a limit has to spare.
 #
-# HRESV_REDIS_MIB=1024 takes that much of values instead of 60; test_redis_full_table,
-# run by name alone, goes through every share of spare pages, with and without
-# userfaultfd, by pool and by limit, and says what it measured:
-#	HRESV_REDIS_MIB=1024 tests/programs/test-redis-bgsave.sh redis_full_table
+# HRESV_REDIS_MIB=1024 takes that much of values instead of 60. Every case there is, in
+# turns with stock Redis, a line each in the file $HRESV_REDIS_TABLE:
+#	for case in $(tests/programs/test-redis-bgsave.sh --cases); do
+#		HRESV_REDIS_MIB=1024 HRESV_REDIS_CASE=$case HRESV_REDIS_TABLE=table \
+#			tests/programs/test-redis-bgsave.sh one_case
+#	done
 . "$(dirname "$0")/../harness/functions.sh"
 MIB=${HRESV_REDIS_MIB:-60}
 TEST_TIMEOUT=$((300 + MIB * 3))
@@ -33,7 +35,7 @@ start_redis() {
 	shift || true
 	port=$((port + 1))
 	"${launcher[@]}" redis-server --port "$port" --bind 127.0.0.1 --dir "$tmp" --save '' \
-		--daemonize no --logfile "$tmp/log" --proto-max-bulk-len 1mb "$@" >"$tmp/out" 2>&1 &
+		--daemonize no --logfile "$tmp/log" --auto-aof-rewrite-percentage 0 "$@" >"$tmp/out" 2>&1 &
 	launched=$!
 	cleanup_fn stop "$launched"
 	wait_until 20 redis-cli -p "$port" ping
@@ -46,11 +48,19 @@ end_redis() {
 	wait "$launched" 2>/dev/null || true
 }
 
+# tell WHAT BY SPARE
+tell() {
+	echo "# $* $(cat said)"
+	[ -z "${HRESV_REDIS_TABLE:-}" ] ||
+		echo "${HRESV_REDIS_CASE:-} $(cat said)" >>"$HRESV_REDIS_TABLE"
+}
+
 pool_is_free() { [ "$(pool_get free)" = "$(pool_get total)" ]; }
 
-# leave_spare pool|limit PERCENT: of what the server holds
+# leave_spare pool|limit|stock PERCENT: of what the server holds
 leave_spare() {
 	local used pages
+	[ "$1" != stock ] || return 0
 	used=$(($(pool_get total) - $(pool_get free)))
 	pages=$((used + used * $2 / 100))
 	if [ "$1" = limit ]; then
@@ -73,7 +83,7 @@ loaded_server() {
 		start_redis "$@"
 	fi
 	clients set a
-	expect_huge_kb "$server" $((MIB * 1000)) $((MIB * 1700 + 100000))
+	[ "$by" = stock ] || expect_huge_kb "$server" $((MIB * 1000)) $((MIB * 1700 + 100000))
 }
 
 # snapshot_holds pool|limit SPARE LAUNCHER...
@@ -83,7 +93,7 @@ snapshot_holds() {
 	loaded_server "$by" "$@"
 	leave_spare "$by" "$spare"
 	clients save bgsave b >said
-	echo "# bgsave, $by, $spare % to spare: $(cat said)"
+	tell bgsave "$by" "$spare"
 	clients check b
 	end_redis
 	wait_until 10 pool_is_free
@@ -103,7 +113,7 @@ rewrite_holds() {
 	clients wait aof_rewrite_scheduled 0
 	leave_spare "$by" "$spare"
 	clients save bgrewriteaof b >said
-	echo "# rewrite, $by, $spare % to spare: $(cat said)"
+	tell rewrite "$by" "$spare"
 	clients check b
 	end_redis
 	wait_until 10 pool_is_free
@@ -123,6 +133,31 @@ needs() {
 	requires redis-server redis-cli
 	requires_file "$BUILD/tests/fork/prog-without-uffd"
 }
+
+all_cases() {
+	local what how spare
+	for what in snapshot rewrite; do
+		echo $what/stock/0/stock
+		for how in pool/%s/uffd pool/%s/none limit/%s/uffd; do
+			for spare in 0 5 20 50 110; do
+				printf "$what/$how\n" $spare
+			done
+		done
+	done
+}
+
+one_case() {
+	local what by spare how launch=(env)
+	needs
+	IFS=/ read -r what by spare how <<<"$HRESV_REDIS_CASE"
+	case $how in
+	uffd) launch=("${ours[@]}") ;;
+	none) launch=("${ours_without_uffd[@]}") ;;
+	esac
+	"${what}_holds" "$by" "$spare" "${launch[@]}"
+}
+
+[ "${1:-}" != --cases ] || { all_cases; exit 0; }
 
 test_redis_snapshot_holds_with_no_page_to_spare() { needs; snapshot_holds pool 0 "${ours[@]}"; }
 test_redis_snapshot_holds_with_5_percent_to_spare() { needs; snapshot_holds pool 5 "${ours[@]}"; }
