@@ -158,7 +158,7 @@ test_processes_that_end_while_they_are_read_are_no_error() {
 	requires_file "$hresv"
 	(while :; do for _ in 1 2 3 4 5 6 7 8; do /bin/true & done; wait; done) 2>/dev/null &
 	cleanup_fn kill $!
-	for _ in $(seq 30); do
+	for _ in $(seq 15); do
 		"$hresv" status >said 2>errors
 		"$hresv" top >said 2>>errors
 		[ ! -s errors ] || fail "$(cat errors)"

@@ -19,6 +19,20 @@ static void decide(uintptr_t at, size_t asked, size_t huge, enum reason why)
 					 .page_bytes = 2 * MIB, .why = why });
 }
 
+TEST(every_use_and_reason_has_a_name_of_its_own)
+{
+	for (int i = 0; i < USE_N; i++) {
+		REQUIRE_TRUE(use_name((enum use)i) != NULL);
+		for (int k = 0; k < i; k++)
+			EXPECT_NE(strcmp(use_name((enum use)i), use_name((enum use)k)), 0);
+	}
+	for (int i = 0; i < REASON_N; i++) {
+		REQUIRE_TRUE(reason_name((enum reason)i) != NULL);
+		for (int k = 0; k < i; k++)
+			EXPECT_NE(strcmp(reason_name((enum reason)i), reason_name((enum reason)k)), 0);
+	}
+}
+
 TEST(page_says_what_it_is_before_anything_is_counted)
 {
 	EXPECT_EQ(memcmp(stats_page()->magic, STATS_MAGIC, 8), 0);
