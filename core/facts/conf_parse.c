@@ -27,6 +27,7 @@ static const struct variable variables[] = {
 	{ "MORECORE", KIND_HEAP, AT(morecore), .used_instead = "yes" },
 	{ "ELFMAP", KIND_ELFMAP, AT(elf), .used_instead = "no" },
 	{ "FORCE_ELFMAP", KIND_SWITCH, AT(elf.force), .used_instead = "no" },
+	{ "PERF_MAP", KIND_SWITCH, AT(elf.perf_map), .used_instead = "no" },
 	{ "ELFLIBS", KIND_TEXT, AT(elf.libraries) },
 	{ "MMAP_MIN", KIND_BYTES, AT(mmap_min), .used_instead = "one huge page" },
 	{ "MALLOC_START", KIND_BYTES, AT(malloc_start), .used_instead = "4 MiB" },
