@@ -67,12 +67,17 @@ static size_t eager_bytes(const struct request *rq, const struct conf *conf)
 	return rq->bytes < conf->eager_max ? rq->bytes : conf->eager_max;
 }
 
+static bool is_locked(const struct request *rq)
+{
+	return (rq->flags & MAP_LOCKED) || route_locks_new();
+}
+
 /* Small pages of ours between the huge parts: candidates for promotion. */
 static void publish_small(const struct request *rq, uintptr_t lo, uintptr_t hi)
 {
 	uintptr_t from = align_up(lo, GRANULE), to = align_down(hi, GRANULE);
 
-	if (from >= to || (rq->flags & MAP_TYPE) != MAP_PRIVATE || (rq->flags & MAP_LOCKED))
+	if (from >= to || (rq->flags & MAP_TYPE) != MAP_PRIVATE || is_locked(rq))
 		return;
 	pagemap_set(from, to, word_make(PAGE_SMALL, rq->prot, mem_page_bytes(), rq->use));
 	promote_note(from, to);
@@ -92,7 +97,7 @@ static int publish(const struct request *rq, const struct placed *p)
 		publish_small(rq, at, part->at);
 		pagemap_set(part->at, part->at + part->bytes,
 			    word_make(kind, rq->prot, part->page_bytes, rq->use) |
-				    (rq->flags & MAP_LOCKED ? WORD_LOCKED : 0));
+				    (is_locked(rq) ? WORD_LOCKED : 0));
 		at = part->at + part->bytes;
 	}
 	publish_small(rq, at, p->at + p->bytes);

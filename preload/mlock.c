@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* mlock.c - mlock, mlock2, munlock; mbind, which libnuma exports */
+/* mlock.c - mlock, mlock2, munlock, mlockall, munlockall, msync; mbind, which libnuma exports */
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "core/route.h"
 #include "preload/call.h"
+#include "preload/real.h"
 
 HRESV_EXPORT int mlock(const void *at, size_t bytes)
 {
@@ -25,6 +26,39 @@ HRESV_EXPORT int munlock(const void *at, size_t bytes)
 	if (route_concerns((uintptr_t)at, bytes))
 		return (int)call_value(route_unlock((uintptr_t)at, bytes));
 	return (int)call_value(sys_munlock((uintptr_t)at, bytes));
+}
+
+static int all_locked(long err, int flags)
+{
+	if (!err)
+		route_note_all_locked(flags);
+	return (int)call_value(err);
+}
+
+HRESV_EXPORT int mlockall(int flags)
+{
+	return all_locked(sys_call(SYS_mlockall, flags, 0, 0, 0, 0, 0), flags);
+}
+
+HRESV_EXPORT int munlockall(void)
+{
+	return all_locked(sys_call(SYS_munlockall, 0, 0, 0, 0, 0, 0), 0);
+}
+
+/* libc's is a cancellation point; ours has nothing to wait for. */
+HRESV_EXPORT int msync(void *at, size_t bytes, int flags)
+{
+	static int (*real)(void *, size_t, int);	/* atomic */
+	int (*call)(void *, size_t, int) = __atomic_load_n(&real, __ATOMIC_RELAXED);
+
+	if ((flags & MS_INVALIDATE) && route_concerns((uintptr_t)at, bytes))
+		return (int)call_value(route_sync((uintptr_t)at, bytes, flags));
+	if (!call) {
+		call = (int (*)(void *, size_t, int))(uintptr_t)real_in_libc("msync");
+		__atomic_store_n(&real, call, __ATOMIC_RELAXED);
+	}
+	return call ? call(at, bytes, flags)
+		    : (int)call_value(sys_call(SYS_msync, (long)at, (long)bytes, flags, 0, 0, 0));
 }
 
 HRESV_EXPORT long mbind(void *at, unsigned long bytes, int mode, const unsigned long *nodes,
