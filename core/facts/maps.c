@@ -19,6 +19,8 @@
 
 struct mapping {
 	uint64_t lo, hi;
+	uint64_t offset, inode;		/* of a line alone */
+	bool segment;
 	struct map_facts facts;
 };
 
@@ -43,15 +45,18 @@ static struct map_facts facts_of(struct span name, int prot, bool shared)
 /* "lo-hi rwxp offset dev inode name" (proc_pid_maps(5)). */
 static int parse_line(struct span line, struct mapping *ret)
 {
-	struct span range, perms, skip, lo, name = { 0 };
+	struct span range, perms, offset, device, inode, lo, name = { 0 };
 	struct mapping m = { 0 };
 
 	if (!span_next_word(&line, &range) || !span_next_word(&line, &perms) || perms.bytes < 4 ||
 	    !span_next_field(&range, '-', &lo) || text_hex(lo, &m.lo) || text_hex(range, &m.hi))
 		return -EBADMSG;
-	for (int i = 0; i < 3; i++)
-		span_next_word(&line, &skip);
+	if (!span_next_word(&line, &offset) || text_hex(offset, &m.offset) ||
+	    !span_next_word(&line, &device) || !span_next_word(&line, &inode) ||
+	    text_u64(inode, &m.inode))
+		return -EBADMSG;
 	name = span_trim(line);
+	m.segment = span_starts(name, "/SYSV");
 	m.facts = facts_of(name,
 			   (perms.at[0] == 'r' ? PROT_READ : 0) |
 			   (perms.at[1] == 'w' ? PROT_WRITE : 0) |
@@ -240,4 +245,26 @@ int maps_read_end(const char *root, uintptr_t at, uintptr_t *ret_end)
 	}
 	blob_free(&text);
 	return err;
+}
+
+int maps_each_of_segment(const char *root, uintptr_t at,
+			 void (*each)(uintptr_t lo, uintptr_t hi, void *arg), void *arg)
+{
+	struct blob text = { 0 };
+	struct span rest, line;
+	struct mapping m, first = { 0 };
+	int err = blob_read_under(root, "/proc/self/maps", &text);
+
+	if (err)
+		return err;
+	rest = (struct span){ text.at, text.bytes };
+	while (span_next_line(&rest, &line)) {
+		if (parse_line(line, &m) != 0 || m.lo < at || !m.segment || m.offset != m.lo - at ||
+		    (first.segment && m.inode != first.inode))
+			continue;
+		first = m;
+		each(m.lo, m.hi, arg);
+	}
+	blob_free(&text);
+	return 0;
 }

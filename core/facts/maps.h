@@ -34,4 +34,11 @@ int maps_room(const char *root, uint64_t *ret_limit, uint64_t *ret_used);
 /* Where the kernel's mapping that holds @at ends: 0 and *ret_end; -EFAULT: there is none. */
 int maps_read_end(const char *root, uintptr_t at, uintptr_t *ret_end);
 
+/*
+ * Calls @each for every mapping from @at on of the segment (System V) that begins there:
+ * what shmdt(2) of @at unmaps, whatever lies between. -errno of reading /proc/self/maps.
+ */
+int maps_each_of_segment(const char *root, uintptr_t at,
+			 void (*each)(uintptr_t lo, uintptr_t hi, void *arg), void *arg);
+
 #endif
