@@ -117,8 +117,8 @@ static void expect_nothing_known(char *at)
 
 PROGRAM(detaches_what_was_moved)
 {
-	char *room = room_for(8 * MIB), *beside = attach(room + 4 * MIB, 4 * MIB);
-	char *at = attach(NULL, 4 * MIB);
+	char *at = attach(NULL, 4 * MIB), *room = room_for(8 * MIB);
+	char *beside = attach(room + 4 * MIB, 4 * MIB);
 
 	EXPECT_EQ(mremap(at, 4 * MIB, 4 * MIB, MREMAP_MAYMOVE | MREMAP_FIXED, room), room);
 	EXPECT_TRUE(holds_pages(room, 4 * MIB, 3));
