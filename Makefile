@@ -26,8 +26,8 @@ endif
 ## Configuration ---------------------------------------------------------------
 
 # These goals work before anything is configured, and on a machine without autoconf.
-UNCONFIGURED := setup check check-quick lint demo bench bench-quick coverage \
-	clean distclean format help
+UNCONFIGURED := setup check check-quick lint torture fuzz machines demo bench bench-quick coverage \
+	clean deb distclean format help
 ifneq ($(filter-out $(UNCONFIGURED),$(or $(MAKECMDGOALS),all)),)
 include config.mk
 endif
@@ -106,6 +106,8 @@ PRODUCTS    := $(CORE_A) $(HRESV_SO) $(MALLOC_SO) $(MALLOC_A) $(HRESV) $(COMPAT_
 all: $(PRODUCTS)		## build everything into build/
 
 $(PRODUCT_OBJ): FLAGS = $(PRODUCT_FLAGS)
+$(BUILD)/obj/core/facts/conf.o: FLAGS = $(PRODUCT_FLAGS) -DHRESV_CONF='"$(sysconfdir)/hresv.conf"'
+$(BUILD)/obj/tools/library.o: FLAGS = $(PRODUCT_FLAGS) -DHRESV_LIBDIR='"$(libdir)"'
 
 $(BUILD)/obj/%.o: $(srcdir)/%.c config.mk | config.h
 	@mkdir -p $(@D)
@@ -181,7 +183,8 @@ $(BUILD)/jemalloc/libjemalloc.a: $(JEMALLOC_ARCHIVE) config.mk
 
 # tests/DIR/test-X.c is a test on the harness; tests/DIR/prog-X.c a program that tests
 # run under the preload. Both may ask for libraries by a line `// link: -luring`.
-TEST_SRC   := $(call sources,tests/*/test-*.c)
+# guest-*.c: tests too, for emulated machines alone (tests/machines).
+TEST_SRC   := $(call sources,tests/*/test-*.c tests/machines/guest-[!i]*.c)
 PROG_SRC   := $(call sources,tests/*/prog-*.c)
 HARNESS_OBJ := $(call objects,$(filter-out $(TEST_SRC) $(PROG_SRC),$(call sources,tests/harness/*.c)))
 HARNESS_A  := $(BUILD)/libharness.a
@@ -241,6 +244,17 @@ quick-run: $(CORE_A) $(INSIDE)
 lint-run: all
 	@$(runner) --only lint
 
+# Long runs of what make check runs briefly.
+LONG ?= 3600
+
+.PHONY: torture fuzz machines
+torture:			## everything moves under real programs, for LONG seconds
+	@+HRESV_SQUEEZE_SECONDS=$(LONG) $(again) check-run TESTS=tests/torture/test-squeeze.sh
+fuzz:				## hostile input to every parser, for LONG seconds each
+	@+HRESV_FUZZ_SECONDS=$(LONG) $(again) check-run TESTS=tests/fuzz/test-fuzz.sh
+machines:			## all that is tested here on other kernels, emulated
+	@+HRESV_MACHINES=all $(again) check-run TESTS=tests/machines/test-machines.sh
+
 .PHONY: coverage coverage-run
 coverage: setup			## run unit and fault tests, say which lines they reach
 	@+$(again) BUILD=$(BUILD)/coverage COVERAGE=1 coverage-run
@@ -278,17 +292,19 @@ PC_FILES := $(patsubst %.in,%,$(filter $(addsuffix .in,$(PC_FILES)),$(call sourc
 MAN_PAGES := $(call sources,man/*.[1-8])
 HEADERS  := $(call sources,include/*.h)
 SCRIPTS  := $(call sources,linker-scripts/*)
+COMPLETIONS := $(if $(HRESV),$(call sources,tools/hresv.bash))
 SHARED   := $(HRESV_SO) $(MALLOC_SO)
 
 # Lines of: mode, source, place. Install and uninstall both go by it.
 define manifest
-$(foreach f,$(SHARED),755 $(f) $(libdir)/$(notdir $(f)))
+$(foreach f,$(SHARED),755 $(f) $(libdir)/$(notdir $(f)).0)
 $(foreach f,$(MALLOC_A),644 $(f) $(libdir)/$(notdir $(f)))
 $(foreach f,$(COMPAT_SO),755 $(f) $(libdir)/hresv/compat/$(notdir $(f)))
 $(foreach f,$(HRESV),755 $(f) $(bindir)/$(notdir $(f)))
 $(foreach f,$(HEADERS),644 $(srcdir)/$(f) $(includedir)/$(notdir $(f)))
 $(foreach f,$(PC_FILES),644 $(BUILD)/$(f) $(pkgconfigdir)/$(f))
 $(foreach f,$(MAN_PAGES),644 $(srcdir)/$(f) $(mandir)/man$(subst .,,$(suffix $(f)))/$(notdir $(f)))
+$(foreach f,$(COMPLETIONS),644 $(srcdir)/$(f) $(datadir)/bash-completion/completions/hresv)
 $(foreach f,$(SCRIPTS),644 $(srcdir)/$(f) $(datadir)/hresv/$(f))
 endef
 
@@ -302,17 +318,21 @@ install: all $(addprefix $(BUILD)/,$(PC_FILES))	## DESTDIR, prefix, libdir, bind
 	@set -e; set -- $(strip $(manifest)); while [ $$# -gt 0 ]; do \
 		echo "  INSTALL $(DESTDIR)$$3"; \
 		$(INSTALL) -D -m $$1 "$$2" "$(DESTDIR)$$3"; shift 3; done
-	@$(foreach f,$(notdir $(SHARED)),ln -sf $(f) "$(DESTDIR)$(libdir)/$(f).0";)
+	@$(foreach f,$(notdir $(SHARED)),ln -sf $(f).0 "$(DESTDIR)$(libdir)/$(f)";)
 
 uninstall:			## remove what install put there
 	@set -e; set -- $(strip $(manifest)); while [ $$# -gt 0 ]; do \
 		rm -f "$(DESTDIR)$$3"; shift 3; done
-	@$(foreach f,$(notdir $(SHARED)),rm -f "$(DESTDIR)$(libdir)/$(f).0";)
+	@$(foreach f,$(notdir $(SHARED)),rm -f "$(DESTDIR)$(libdir)/$(f)";)
 
 DIST := hresv-$(VERSION)
 .PHONY: dist
 dist: $(srcdir)/configure	## a reproducible tarball of what git tracks, and configure
 	$(call say,DIST,$(DIST).tar.gz) $(srcdir)/scripts/dist.sh $(srcdir) $(DIST)
+
+.PHONY: deb
+deb:				## Debian packages, in build/deb
+	@$(srcdir)/scripts/deb.sh $(srcdir) $(BUILD)/deb
 
 ## Housekeeping ------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@
 #include "core/base/lock.h"
 #include "core/base/mem.h"
 #include "core/base/sys.h"
+#include "core/image.h"
 #include "core/route.h"
 
 /* Newer than the headers of Debian 12. */
@@ -186,8 +187,16 @@ static bool keeps_small_ours(int advice)
 	}
 }
 
+static bool discards(int advice)
+{
+	return advice == MADV_DONTNEED || advice == MADV_FREE || advice == ADVICE_DONTNEED_LOCKED;
+}
+
 static long advise_run(const struct piece *p)
 {
+	if (word_is_image(p->word) && word_kind(p->word) != PAGE_FOREIGN && discards(p->advice) &&
+	    !(p->word & WORD_LOCKED))
+		return image_discard(p->lo, p->hi, word_use(p->word), p->advice == MADV_FREE);
 	if (word_is_huge_ours(p->word))
 		return advise_huge(p);
 	if (word_kind(p->word) == PAGE_GUARDED)

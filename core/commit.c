@@ -89,6 +89,7 @@ static size_t make_huge(uintptr_t lo, uintptr_t hi, int prot, enum use use)
 	size_t bytes = hi - lo, huge = 0;
 	struct turn t = { .fd = -1 };
 	struct plan plan;
+	enum reason why = REASON_NONE;
 	uintptr_t at = lo;
 
 	if (like.turn_held)
@@ -102,10 +103,13 @@ static size_t make_huge(uintptr_t lo, uintptr_t hi, int prot, enum use use)
 	}
 	turn_drop(&t);
 	stats_request(use, bytes);
-	if (huge < bytes)
-		stats_small(use, bytes - huge, plan.n ?
-			    plan_blame(plan.rungs[plan.n - 1].how.page_bytes, NULL) : plan.binds);
-	stats_tell("commit", bytes, huge, huge < bytes ? plan.binds : REASON_NONE, NULL);
+	if (huge < bytes) {
+		why = plan.n ? plan_blame(plan.rungs[plan.n - 1].how.page_bytes, NULL) : plan.binds;
+		stats_small(use, bytes - huge, why);
+	}
+	stats_decide(&(struct decision){ .call = "commit", .use = use, .at = lo, .asked = bytes,
+					 .huge = huge, .page_bytes = plan_page_bytes(use),
+					 .why = why });
 	return at - lo;
 }
 

@@ -19,6 +19,7 @@
 
 #include "core/act/aside.h"
 #include "core/act/attach.h"
+#include "core/act/belief.h"
 #include "core/act/cow.h"
 #include "core/act/dead.h"
 #include "core/act/demote.h"
@@ -33,6 +34,7 @@
 #include "core/act/writers.h"
 #include "core/base/lock.h"
 #include "core/base/out.h"
+#include "core/base/probe.h"
 #include "core/base/self.h"
 #include "core/base/sys.h"
 #include "core/facts/conf.h"
@@ -90,8 +92,10 @@ static void renew(void)
 	self_mark();
 	gate_renew();
 	front_renew();
+	belief_renew();
 	dead_renew();
 	aside_abandon();
+	stats_renew();
 	promote_renew();
 	plan_renew();
 	attach_renew();
@@ -126,13 +130,14 @@ void fork_start(void)
 {
 	if (__atomic_exchange_n(&registered, true, __ATOMIC_ACQ_REL))
 		return;
+	belief_renew();
 	gate_set_adopter(adopt);
 	__register_atfork(fork_prepare, fork_parent, fork_child, NULL);
 }
 
 static bool is_at_stake(page_word word)
 {
-	return word_is_private_huge(word) && !(word & WORD_NOFORK);
+	return word_is_copied_on_write(word);
 }
 
 static void add_run(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
@@ -241,7 +246,10 @@ static void tell(enum way way, const struct amount *a)
 	};
 	struct line l;
 
-	if (out_level() < 3 || way == WAY_NOTHING)
+	if (way == WAY_NOTHING)
+		return;
+	PROBE2(fork, a->bytes, names[way]);
+	if (out_level() < 3)
 		return;
 	line_start(&l);
 	line_text(&l, "libhresv: fork: ");
@@ -386,6 +394,21 @@ void fork_review(void)
 	if (!sharing_any(fd, &hint))
 		let_go();
 	sys_close(fd);
+}
+
+bool fork_end_thread(void)
+{
+	struct quiet q;
+	bool was;
+
+	quiet_enter(&q);
+	gate_close();
+	was = cow_copy_all();
+	gate_open();
+	quiet_leave(&q);
+	if (was)
+		cow_wait_end();
+	return was;
 }
 
 bool fork_is_refused(void)

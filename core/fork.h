@@ -35,6 +35,12 @@ void fork_child(void);
  */
 void fork_review(void);
 
+/*
+ * The kernel refuses some calls to a process with more than one thread, and one of
+ * ours may be there (cow.h): finishes its work, and it ends. False: there was none.
+ */
+bool fork_end_thread(void);
+
 /* HUGETLB_FORK=refuse: this fork may not be made; the caller says ENOMEM. */
 bool fork_is_refused(void);
 

@@ -237,11 +237,14 @@ static long small_instead(const struct request *rq, size_t bytes, size_t page)
 
 static long refuse(const struct request *rq, size_t bytes, size_t page, enum reason why)
 {
-	stats_guarded(bytes, why);
-	stats_tell("own huge mmap", bytes, 0, why, NULL);
+	long at = -ENOMEM;
+
 	if (conf_get()->explicit_requests == EXPLICIT_SMALL)
-		return small_instead(rq, bytes, page);
-	return -ENOMEM;
+		at = small_instead(rq, bytes, page);
+	stats_decide(&(struct decision){ .call = "own huge mmap", .own = true, .asked = bytes,
+					 .at = sys_failed(at) ? 0 : (uintptr_t)at,
+					 .page_bytes = page, .why = why });
+	return at;
 }
 
 /* Called as a guest of the gate. */
@@ -278,10 +281,10 @@ static long map_proven(const struct request *rq, size_t page)
 		return err == -ENOMEM ? refuse(rq, bytes, page, plan_blame(page, NULL)) : err;
 	}
 	at = settle(rq, &how, &spot, aside, bytes);
-	if (!sys_failed(at)) {
-		stats_guarded(bytes, REASON_NONE);
-		stats_tell("own huge mmap", bytes, bytes, REASON_NONE, NULL);
-	}
+	if (!sys_failed(at))
+		stats_decide(&(struct decision){ .call = "own huge mmap", .own = true,
+						 .at = (uintptr_t)at, .asked = bytes,
+						 .huge = bytes, .page_bytes = page });
 	return at;
 }
 

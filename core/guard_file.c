@@ -108,10 +108,11 @@ static long map_as_asked(const struct request *rq)
 	return sys_mmap(rq->at, rq->bytes, rq->prot, flags, rq->fd, rq->offset);
 }
 
-static long refuse(size_t bytes, size_t page)
+static void note(uintptr_t at, size_t bytes, size_t page, enum reason why)
 {
-	stats_guarded(bytes, plan_blame(page, NULL));
-	return -ENOMEM;
+	stats_decide(&(struct decision){ .call = "own huge file", .own = true, .at = at,
+					 .asked = bytes, .huge = why == REASON_NONE ? bytes : 0,
+					 .page_bytes = page, .why = why });
 }
 
 /* The mapping, proven, or nothing and the file as it was. */
@@ -134,12 +135,14 @@ static long map_proven(const struct request *rq, size_t bytes, size_t page)
 		at = -ENOMEM;
 	}
 	turn_drop(&t);
-	return at == -ENOMEM ? refuse(bytes, page) : at;
+	if (at == -ENOMEM)
+		note(0, bytes, page, plan_blame(page, NULL));
+	return at;
 }
 
 static void publish(const struct request *rq, uintptr_t at, size_t bytes, size_t page)
 {
-	stats_guarded(bytes, REASON_NONE);
+	note(at, bytes, page, REASON_NONE);
 	if (page >= GRANULE && pagemap_prepare(at, at + bytes) == 0)
 		pagemap_set(at, at + bytes, word_make(PAGE_GUARDED, rq->prot, page, USE_MMAP) |
 						    (is_private(rq) ? 0 : WORD_SHARED | WORD_FILE));
@@ -196,7 +199,7 @@ static long map_file(const struct request *rq, size_t page)
 	long at;
 
 	if (plan_charged_to_memory()) {
-		stats_guarded(bytes, REASON_MEMCG);
+		note(0, bytes, page, REASON_MEMCG);
 		return -ENOMEM;
 	}
 	at = over ? map_over(rq, bytes, page) : map_proven(rq, bytes, page);

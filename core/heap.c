@@ -179,7 +179,10 @@ size_t heap_back_huge(uintptr_t at, size_t bytes, size_t mapped_page, enum reaso
 		*ret_why = plan_blame(plan.rungs[plan.n - 1].how.page_bytes,
 				      plan.rungs[plan.n - 1].how.path);
 	stats_huge(USE_MALLOC, got);
-	stats_tell("heap", bytes, got, got < bytes ? *ret_why : REASON_NONE, NULL);
+	stats_decide(&(struct decision){ .call = "heap", .use = USE_MALLOC, .at = at,
+					 .asked = bytes, .huge = got,
+					 .page_bytes = plan_page_bytes(USE_MALLOC),
+					 .why = got < bytes ? *ret_why : REASON_NONE });
 	return got;
 }
 
@@ -209,6 +212,7 @@ static size_t replace(const struct rung *r, uintptr_t at, size_t bytes)
 	}
 	stats_hold(got * page);
 	stats_huge(USE_MALLOC, got * page);
+	stats_heap_no_more(got * page);
 	return got * page;
 }
 
@@ -248,6 +252,8 @@ int heap_back_small(uintptr_t at, size_t bytes, size_t mapped_page, bool advise)
 void heap_note_small(size_t bytes, enum reason why)
 {
 	stats_small(USE_MALLOC, bytes, why);
+	if (reason_is_shortage(why))
+		stats_heap_small(bytes);
 }
 
 /* Takes the words back, whoever else may be at them; the bytes that were huge. */
@@ -265,6 +271,7 @@ static size_t forget(uintptr_t at, size_t bytes)
 	pagemap_set(at, at + bytes, 0);
 	pagemap_unclaim(&c);
 	stats_release(huge);
+	stats_heap_no_more(bytes - huge);
 	return huge;
 }
 

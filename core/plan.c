@@ -73,15 +73,20 @@ static bool has_size(const struct pagesizes *sizes, size_t bytes)
 	return false;
 }
 
-static const struct conf_use *use_conf(const struct conf *conf, enum use use)
+/* The page size that @use's own variable names; 0: none. */
+static size_t own_page_bytes(const struct conf *conf, enum use use)
 {
 	switch (use) {
 	case USE_SHM:
-		return &conf->shm;
+		return conf->shm.page_bytes;
 	case USE_MALLOC:
-		return &conf->morecore;
+		return conf->morecore.page_bytes;
+	case USE_TEXT:
+		return conf->elf.read_page_bytes;
+	case USE_DATA:
+		return conf->elf.write_page_bytes;
 	default:
-		return &conf->mmap;
+		return conf->mmap.page_bytes;
 	}
 }
 
@@ -93,7 +98,7 @@ size_t plan_page_bytes(enum use use)
 	if (!conf || sizes->n == 0)
 		return 0;
 
-	size_t own = use_conf(conf, use)->page_bytes;
+	size_t own = own_page_bytes(conf, use);
 
 	if (own && has_size(sizes, own))
 		return own;
@@ -198,6 +203,7 @@ static void gather(size_t page_bytes, const char *path, struct pool *pool,
 	if (pool_read("", page_bytes, pool) == 0) {
 		uint64_t promised = promise_pages(page_bytes);
 
+		stats_pool(page_bytes, pool);
 		pool->free -= promised < pool->free ? promised : pool->free;
 		ret->pool = pool;
 	}

@@ -73,6 +73,9 @@ static long change_huge(uintptr_t lo, uintptr_t hi, page_word word, const struct
 
 	if (target == word)
 		return 0;
+	/* Text that is patched: fork counts on it that nobody writes to what is huge. */
+	if (word_is_image(word) && (c->prot & PROT_WRITE) && !(word_prot(word) & PROT_WRITE))
+		return cut_all(lo, hi, REASON_DEMOTED_MPROTECT) == 0 ? call(lo, hi, c) : -ENOMEM;
 	err = cut_at(lo, 0, 0, REASON_DEMOTED_MPROTECT);
 	if (!err)
 		err = cut_at(hi, 0, 0, REASON_DEMOTED_MPROTECT);

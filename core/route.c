@@ -141,8 +141,15 @@ static void account(const struct request *rq, const struct placed *p, enum reaso
 	stats_huge(rq->use, p->huge_bytes);
 	if (p->bytes > p->huge_bytes)
 		stats_small(rq->use, p->bytes - p->huge_bytes, why);
-	stats_tell("mmap", p->bytes, p->huge_bytes, p->bytes > p->huge_bytes ? why : REASON_NONE,
-		   NULL);
+	stats_decide(&(struct decision){
+		.call = "mmap",
+		.use = rq->use,
+		.at = p->at,
+		.asked = p->bytes,
+		.huge = p->huge_bytes,
+		.page_bytes = plan_page_bytes(rq->use),
+		.why = p->bytes > p->huge_bytes ? why : REASON_NONE,
+	});
 }
 
 static void unbuild(const struct placed *p)
@@ -209,6 +216,7 @@ static long reroute(const struct request *rq, const struct conf *conf)
 	struct plan plan;
 	struct placed p;
 	enum reason why;
+	long at = -ENOMEM;
 	int err;
 
 	fork_review();
@@ -226,11 +234,12 @@ static long reroute(const struct request *rq, const struct conf *conf)
 	}
 	why = plan.n ? plan_blame(plan.rungs[plan.n - 1].how.page_bytes,
 				  plan.rungs[plan.n - 1].how.path) : plan.binds;
-	p = (struct placed){ .bytes = align_up(rq->bytes, mem_page_bytes()) };
+	if (conf->fallback != FALLBACK_FAIL)
+		at = map_small(rq, conf);
+	p = (struct placed){ .at = sys_failed(at) ? 0 : (uintptr_t)at,
+			     .bytes = align_up(rq->bytes, mem_page_bytes()) };
 	account(rq, &p, why);
-	if (conf->fallback == FALLBACK_FAIL)
-		return -ENOMEM;
-	return map_small(rq, conf);
+	return at;
 }
 
 static bool is_reservation(const struct request *rq)
@@ -271,9 +280,7 @@ static long pass(const struct request *rq, enum reason why)
 	}
 	if (why != REASON_NONE && why != REASON_TOO_SMALL && why != REASON_FILTERED &&
 	    !sys_failed(at)) {
-		stats_request(rq->use, rq->bytes);
-		stats_small(rq->use, rq->bytes, why);
-		stats_tell("mmap", rq->bytes, 0, why, NULL);
+		account(rq, &(struct placed){ .at = (uintptr_t)at, .bytes = rq->bytes }, why);
 	}
 	return at;
 }

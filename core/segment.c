@@ -182,16 +182,16 @@ static long make_huge(const struct wish *w, bool lazy, enum reason *ret_why)
 
 static void tell(const struct wish *w, size_t huge, enum reason why)
 {
-	if (w->own) {
-		stats_guarded(whole_bytes(w), why);
-		stats_tell("own huge shmget", w->bytes, huge, why, NULL);
-		return;
+	if (!w->own) {
+		stats_request(USE_SHM, w->bytes);
+		stats_huge(USE_SHM, huge);
+		if (!huge)
+			stats_small(USE_SHM, w->bytes, why);
 	}
-	stats_request(USE_SHM, w->bytes);
-	stats_huge(USE_SHM, huge);
-	if (!huge)
-		stats_small(USE_SHM, w->bytes, why);
-	stats_tell("shmget", w->bytes, huge, why, NULL);
+	stats_decide(&(struct decision){ .call = w->own ? "own huge shmget" : "shmget",
+					 .use = USE_SHM, .own = w->own,
+					 .asked = w->own ? whole_bytes(w) : w->bytes,
+					 .huge = huge, .page_bytes = w->page, .why = why });
 }
 
 static long without_huge(const struct wish *w, long err, enum reason why)

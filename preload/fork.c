@@ -39,12 +39,14 @@ extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (
 extern int __clone(int (*run)(void *), void *stack, int flags, void *arg, ...);
 
 static struct {
+	pid_t (*fork)(void);
 	pid_t (*bare_fork)(void);
 } forks;
 
 void preload_fork_find(void)
 {
-	forks.bare_fork = (pid_t (*)(void))(uintptr_t)real_in_libc("_Fork");
+	forks.fork = (pid_t (*)(void))(uintptr_t)real_behind("fork");
+	forks.bare_fork = (pid_t (*)(void))(uintptr_t)real_behind("_Fork");
 	__register_atfork(NULL, NULL, vfork_forget, NULL);
 }
 
@@ -54,7 +56,7 @@ HRESV_EXPORT pid_t fork(void)
 		errno = ENOMEM;
 		return -1;
 	}
-	return __fork();
+	return forks.fork ? forks.fork() : __fork();
 }
 
 /* Where libc has no such function no program can call it either. */

@@ -5,6 +5,7 @@
 
 #include "core/route.h"
 #include "preload/call.h"
+#include "preload/mlock.h"
 #include "preload/real.h"
 
 HRESV_EXPORT int mlock(const void *at, size_t bytes)
@@ -45,20 +46,21 @@ HRESV_EXPORT int munlockall(void)
 	return all_locked(sys_call(SYS_munlockall, 0, 0, 0, 0, 0, 0), 0);
 }
 
+static int (*real_msync)(void *, size_t, int);
+
+void preload_sync_find(void)
+{
+	real_msync = (int (*)(void *, size_t, int))(uintptr_t)real_behind("msync");
+}
+
 /* libc's is a cancellation point; ours has nothing to wait for. */
 HRESV_EXPORT int msync(void *at, size_t bytes, int flags)
 {
-	static int (*real)(void *, size_t, int);	/* atomic */
-	int (*call)(void *, size_t, int) = __atomic_load_n(&real, __ATOMIC_RELAXED);
-
 	if ((flags & MS_INVALIDATE) && route_concerns((uintptr_t)at, bytes))
 		return (int)call_value(route_sync((uintptr_t)at, bytes, flags));
-	if (!call) {
-		call = (int (*)(void *, size_t, int))(uintptr_t)real_in_libc("msync");
-		__atomic_store_n(&real, call, __ATOMIC_RELAXED);
-	}
-	return call ? call(at, bytes, flags)
-		    : (int)call_value(sys_call(SYS_msync, (long)at, (long)bytes, flags, 0, 0, 0));
+	if (real_msync)
+		return real_msync(at, bytes, flags);
+	return (int)call_value(sys_call(SYS_msync, (long)at, (long)bytes, flags, 0, 0, 0));
 }
 
 HRESV_EXPORT long mbind(void *at, unsigned long bytes, int mode, const unsigned long *nodes,

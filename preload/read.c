@@ -10,45 +10,55 @@
  *
  * libc's functions are called, not the kernel: these are cancellation points.
  */
+#include <dirent.h>
 #include <stdbool.h>
+#include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "core/act/belief.h"
 #include "core/act/rescue.h"
 #include "preload/call.h"
 #include "preload/read.h"
 #include "preload/real.h"
 
-#define TRIES 64
+#define LITTLE 128	/* what signalfd gives at once */
 
 static struct {
 	ssize_t (*read)(int, void *, size_t);
 	ssize_t (*pread)(int, void *, size_t, off_t);
 	ssize_t (*readv)(int, const struct iovec *, int);
 	ssize_t (*preadv)(int, const struct iovec *, int, off_t);
+	ssize_t (*preadv2)(int, const struct iovec *, int, off_t, int);
+	ssize_t (*getdents)(int, void *, size_t);
+	ssize_t (*random)(void *, size_t, unsigned);
 	ssize_t (*recv)(int, void *, size_t, int);
 	ssize_t (*recvfrom)(int, void *, size_t, int, struct sockaddr *, socklen_t *);
 	ssize_t (*recvmsg)(int, struct msghdr *, int);
+	int (*recvmmsg)(int, struct mmsghdr *, unsigned, int, struct timespec *);
 } real;
 
 extern void __chk_fail(void) __attribute__((noreturn));
 
 void preload_read_find(void)
 {
-	real.read = (ssize_t (*)(int, void *, size_t))(uintptr_t)real_in_libc("read");
-	real.pread = (ssize_t (*)(int, void *, size_t, off_t))(uintptr_t)real_in_libc("pread64");
-	real.readv = (ssize_t (*)(int, const struct iovec *, int))(uintptr_t)real_in_libc("readv");
-	real.preadv = (ssize_t (*)(int, const struct iovec *, int, off_t))(uintptr_t)
-		real_in_libc("preadv64");
-	real.recv = (ssize_t (*)(int, void *, size_t, int))(uintptr_t)real_in_libc("recv");
-	real.recvfrom = (ssize_t (*)(int, void *, size_t, int, struct sockaddr *, socklen_t *))
-		(uintptr_t)real_in_libc("recvfrom");
-	real.recvmsg = (ssize_t (*)(int, struct msghdr *, int))(uintptr_t)real_in_libc("recvmsg");
+	REAL(read, "read");
+	REAL(pread, "pread64");
+	REAL(readv, "readv");
+	REAL(preadv, "preadv64");
+	REAL(preadv2, "preadv64v2");
+	REAL(getdents, "getdents64");
+	REAL(random, "getrandom");
+	REAL(recv, "recv");
+	REAL(recvfrom, "recvfrom");
+	REAL(recvmsg, "recvmsg");
+	REAL(recvmmsg, "recvmmsg");
 }
 
-static bool helped(const struct iovec *parts, size_t n)
+bool preload_helped(const struct iovec *parts, size_t n)
 {
 	bool any = false;
 
@@ -57,21 +67,32 @@ static bool helped(const struct iovec *parts, size_t n)
 	return any;
 }
 
-/* @call until it has another answer than EFAULT, or nothing of ours is to blame. */
-#define AGAIN(call, parts, n)                                                                \
-	({                                                                                   \
-		ssize_t got_ = (call);                                                       \
-		for (int i_ = 0; __builtin_expect(got_ < 0, 0) && errno == EFAULT &&         \
-				 i_ < TRIES && helped(parts, n); i_++)                       \
-			got_ = (call);                                                       \
-		got_;                                                                        \
-	})
+/*
+ * A counter, a timer or a signal that is read is gone from its descriptor before it is
+ * written to memory, and not there for a second try: through our stack, then.
+ */
+static ssize_t read_little(int fd, void *at, size_t bytes)
+{
+	char here[LITTLE];
+	ssize_t got = real.read(fd, here, bytes);
+
+	if (got > 0)
+		memcpy(at, here, (size_t)got);
+	return got;
+}
 
 HRESV_EXPORT ssize_t read(int fd, void *at, size_t bytes)
 {
+	ssize_t got;
+
 	if (!real.read)
 		return call_value(sys_read(fd, at, bytes));
-	return AGAIN(real.read(fd, at, bytes), (&(struct iovec){ at, bytes }), 1);
+	if (bytes <= LITTLE && rescue_may_refuse((uintptr_t)at))
+		got = read_little(fd, at, bytes);
+	else
+		got = AGAIN(real.read(fd, at, bytes), (&(struct iovec){ at, bytes }), 1);
+	belief_settle();	/* it may have been a signal that was pending */
+	return got;
 }
 
 HRESV_EXPORT ssize_t pread64(int fd, void *at, size_t bytes, off64_t offset)
@@ -129,6 +150,45 @@ HRESV_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 	return AGAIN(real.recvmsg(fd, message, flags), message->msg_iov, message->msg_iovlen);
 }
 
+/* Of the first message alone it is an error; later ones end the call with a count. */
+HRESV_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned n, int flags,
+			  struct timespec *limit)
+{
+	struct msghdr *first = n ? &messages->msg_hdr : NULL;
+
+	if (!real.recvmmsg)
+		return (int)call_value(sys_call(SYS_recvmmsg, fd, (long)messages, (long)n, flags,
+						(long)limit, 0));
+	return (int)AGAIN(real.recvmmsg(fd, messages, n, flags, limit),
+			  first ? first->msg_iov : NULL, first ? first->msg_iovlen : 0);
+}
+
+HRESV_EXPORT ssize_t preadv64v2(int fd, const struct iovec *parts, int n, off64_t offset, int flags)
+{
+	if (!real.preadv2)
+		return call_value(sys_call(SYS_preadv2, fd, (long)parts, n, offset, 0, flags));
+	return AGAIN(real.preadv2(fd, parts, n, offset, flags), parts, (size_t)n);
+}
+
+HRESV_EXPORT ssize_t preadv2(int fd, const struct iovec *parts, int n, off_t offset, int flags)
+{
+	return preadv64v2(fd, parts, n, offset, flags);
+}
+
+HRESV_EXPORT ssize_t getdents64(int fd, void *at, size_t bytes)
+{
+	if (!real.getdents)
+		return call_value(sys_getdents(fd, at, bytes));
+	return AGAIN(real.getdents(fd, at, bytes), (&(struct iovec){ at, bytes }), 1);
+}
+
+HRESV_EXPORT ssize_t getrandom(void *at, size_t bytes, unsigned flags)
+{
+	if (!real.random)
+		return call_value(sys_call(SYS_getrandom, (long)at, (long)bytes, flags, 0, 0, 0));
+	return AGAIN(real.random(at, bytes, flags), (&(struct iovec){ at, bytes }), 1);
+}
+
 /* What _FORTIFY_SOURCE makes of them. */
 HRESV_EXPORT ssize_t __read_chk(int fd, void *at, size_t bytes, size_t room)
 {
@@ -154,4 +214,12 @@ HRESV_EXPORT ssize_t __recv_chk(int fd, void *at, size_t bytes, size_t room, int
 	if (bytes > room)
 		__chk_fail();
 	return recv(fd, at, bytes, flags);
+}
+
+HRESV_EXPORT ssize_t __recvfrom_chk(int fd, void *at, size_t bytes, size_t room, int flags,
+				    struct sockaddr *from, socklen_t *from_bytes)
+{
+	if (bytes > room)
+		__chk_fail();
+	return recvfrom(fd, at, bytes, flags, from, from_bytes);
 }

@@ -12,14 +12,14 @@
 
 #include <elf.h>
 #include <link.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-extern int __fork(void);	/* libc's, under a name that nobody interposes */
-
 struct tables {
 	const uint32_t *hash;
+	const uint16_t *versions;	/* of symbols; NULL: they have none */
 	const ElfW(Sym) *symbols;
 	const char *names;
 };
@@ -38,6 +38,8 @@ static struct tables tables_of(const struct link_map *map)
 			t.hash = address(map, d->d_un.d_ptr);
 		else if (d->d_tag == DT_SYMTAB)
 			t.symbols = address(map, d->d_un.d_ptr);
+		else if (d->d_tag == DT_VERSYM)
+			t.versions = address(map, d->d_un.d_ptr);
 		else if (d->d_tag == DT_STRTAB)
 			t.names = address(map, d->d_un.d_ptr);
 	}
@@ -53,6 +55,22 @@ static uint32_t gnu_hash(const char *name)
 	return h;
 }
 
+/* An older version of a name, kept for programs that were linked with it. */
+static bool is_old(const struct tables *t, uint32_t i)
+{
+	return t->versions && (t->versions[i] & 0x8000);
+}
+
+/* Two bits of one word of the filter: most libraries have none of our names. */
+static bool may_have(const struct tables *t, uint32_t h)
+{
+	const ElfW(Addr) *filter = (const ElfW(Addr) *)(const void *)(t->hash + 4);
+	const unsigned bits = 8 * sizeof(*filter);
+	const ElfW(Addr) word = filter[h / bits % t->hash[2]];
+
+	return (word >> (h % bits) & 1) && (word >> ((h >> t->hash[3]) % bits) & 1);
+}
+
 /* Header: buckets, first symbol, filter words, shift; filter; buckets; chains. */
 static const ElfW(Sym) *look_up(const struct tables *t, const char *name)
 {
@@ -60,7 +78,7 @@ static const ElfW(Sym) *look_up(const struct tables *t, const char *name)
 	const uint32_t *bucket = t->hash + 4 + words * (sizeof(ElfW(Addr)) / 4);
 	const uint32_t *chain = bucket + buckets;
 	const uint32_t h = gnu_hash(name);
-	uint32_t i = buckets ? bucket[h % buckets] : 0;
+	uint32_t i = buckets && may_have(t, h) ? bucket[h % buckets] : 0;
 
 	if (i < first)
 		return NULL;
@@ -68,7 +86,7 @@ static const ElfW(Sym) *look_up(const struct tables *t, const char *name)
 		uint32_t here = chain[i - first];
 		const ElfW(Sym) *s = &t->symbols[i];
 
-		if ((here | 1) == (h | 1) && s->st_shndx != SHN_UNDEF &&
+		if ((here | 1) == (h | 1) && s->st_shndx != SHN_UNDEF && !is_old(t, i) &&
 		    strcmp(t->names + s->st_name, name) == 0)
 			return s;
 		if (here & 1)
@@ -76,28 +94,22 @@ static const ElfW(Sym) *look_up(const struct tables *t, const char *name)
 	}
 }
 
-/* The library that starts last before @at. */
-static const struct link_map *map_of(uintptr_t at)
+static void *defined_in(const struct link_map *map, const char *name)
 {
-	const struct link_map *found = NULL;
+	const struct tables t = tables_of(map);
+	const ElfW(Sym) *s = t.hash && t.symbols && t.names ? look_up(&t, name) : NULL;
 
-	for (const struct link_map *map = _r_debug.r_map; map; map = map->l_next)
-		if (map->l_addr <= at && (!found || map->l_addr > found->l_addr))
-			found = map;
-	return found;
+	return s ? (void *)(map->l_addr + s->st_value) : NULL;
 }
 
-void *real_in_libc(const char *name)
+void *real_behind(const char *name)
 {
-	static const struct link_map *libc;
-	const ElfW(Sym) *s;
-	struct tables t;
+	const struct link_map *map = _r_debug.r_map;
+	void *at = NULL;
 
-	if (!libc)
-		libc = map_of((uintptr_t)__fork);
-	if (!libc)
-		return NULL;
-	t = tables_of(libc);
-	s = t.hash && t.symbols && t.names ? look_up(&t, name) : NULL;
-	return s ? (void *)(libc->l_addr + s->st_value) : NULL;
+	while (map && map->l_ld != _DYNAMIC)
+		map = map->l_next;
+	for (map = map ? map->l_next : NULL; map && !at; map = map->l_next)
+		at = defined_in(map, name);
+	return at;
 }

@@ -4,9 +4,10 @@
 #define HRESV_PRELOAD_REAL_H
 
 /*
- * libc's own definition of @name, or NULL. Takes no
- * lock and allocates nothing; for constructors, while no library is unloaded.
+ * The definition of @name behind ours, in the order in which the loader looks:
+ * another preloaded library's, mostly libc's; or NULL. Takes no lock and allocates
+ * nothing; for constructors, while no library is unloaded.
  */
-void *real_in_libc(const char *name);
+void *real_behind(const char *name);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * signal.c - sigaction, signal, sigprocmask, pthread_sigmask
+ * signal.c - sigaction, signal and their kind; the masks are mask.c's
  *
  * What a program says of SIGBUS and SIGSEGV is kept by core/act/front.h, and its
  * masks go to the kernel without them. Calls that name neither, in a process
@@ -12,6 +12,11 @@
 #include "core/act/front.h"
 #include "core/facts/conf.h"
 #include "preload/call.h"
+#include "preload/real.h"
+#include "preload/signal.h"
+
+/* Declared by some standards' headers alone. */
+sighandler_t bsd_signal(int number, sighandler_t handler);
 
 /* glibc's other name for its own. */
 extern int __sigaction(int number, const struct sigaction *action, struct sigaction *ret_old);
@@ -27,26 +32,12 @@ static bool is_active(void)
 	return conf && conf->active;
 }
 
-static uint64_t mask_of(const sigset_t *set)
-{
-	uint64_t mask;
-
-	memcpy(&mask, set, sizeof(mask));
-	return mask;
-}
-
-static void mask_to(sigset_t *set, uint64_t mask)
-{
-	memset(set, 0, sizeof(*set));
-	memcpy(set, &mask, sizeof(mask));
-}
-
 static struct sys_action to_kernel(const struct sigaction *a)
 {
 	return (struct sys_action){
 		.handler = a->sa_handler,
 		.flags = (unsigned long)(unsigned)a->sa_flags,
-		.mask = mask_of(&a->sa_mask),
+		.mask = signal_mask_of(&a->sa_mask),
 	};
 }
 
@@ -55,7 +46,21 @@ static void from_kernel(const struct sys_action *k, struct sigaction *ret)
 	ret->sa_handler = k->handler;
 	ret->sa_flags = (int)k->flags;
 	ret->sa_restorer = k->restorer;
-	mask_to(&ret->sa_mask, k->mask);
+	signal_mask_to(&ret->sa_mask, k->mask);
+}
+
+static bool is_fronted(int number)
+{
+	return number == SIGBUS || number == SIGSEGV;
+}
+
+static int (*real_sigaction)(int number, const struct sigaction *action, struct sigaction *ret_old);
+
+/* One of the two, or a mask with one of them, now or before. */
+static bool concerns_us(int number, const struct sigaction *action)
+{
+	return is_fronted(number) || front_has_noted(number) ||
+	       (action && (signal_mask_of(&action->sa_mask) & FRONT_MASK));
 }
 
 HRESV_EXPORT int sigaction(int number, const struct sigaction *action, struct sigaction *ret_old)
@@ -63,6 +68,8 @@ HRESV_EXPORT int sigaction(int number, const struct sigaction *action, struct si
 	struct sys_action wish, old;
 	long err;
 
+	if (!concerns_us(number, action))
+		return (real_sigaction ? real_sigaction : __sigaction)(number, action, ret_old);
 	if (!is_active() || (number >= OLDEST_SIGNAL_OF_LIBC && number <= LATEST_SIGNAL_OF_LIBC))
 		return __sigaction(number, action, ret_old);
 	if (action)
@@ -87,16 +94,51 @@ static sighandler_t set_handler(int number, sighandler_t handler, int flags)
 	return sigaction(number, &action, &old) ? SIG_ERR : old.sa_handler;
 }
 
-static bool is_fronted(int number)
+/* Signals whose handlers siginterrupt() wants to cut system calls short. */
+static uint64_t interrupting;
+
+static sighandler_t (*real_signal)(int number, sighandler_t handler);
+static int (*real_siginterrupt)(int number, int flag);
+
+void preload_signal_find(void)
 {
-	return number == SIGBUS || number == SIGSEGV;
+	real_sigaction = (int (*)(int, const struct sigaction *, struct sigaction *))(uintptr_t)
+		real_behind("sigaction");
+	real_signal = (sighandler_t (*)(int, sighandler_t))(uintptr_t)real_behind("signal");
+	real_siginterrupt = (int (*)(int, int))(uintptr_t)real_behind("siginterrupt");
 }
 
 HRESV_EXPORT sighandler_t signal(int number, sighandler_t handler)
 {
-	if (!is_fronted(number))
-		return ssignal(number, handler);	/* it knows of siginterrupt() */
-	return set_handler(number, handler, SA_RESTART);
+	const bool cut = is_fronted(number) && (interrupting >> (number - 1) & 1);
+
+	if (!is_fronted(number) && real_signal)
+		return real_signal(number, handler);	/* it knows of siginterrupt() */
+	return set_handler(number, handler, cut ? 0 : SA_RESTART);
+}
+
+HRESV_EXPORT sighandler_t bsd_signal(int number, sighandler_t handler)
+{
+	return signal(number, handler);
+}
+
+HRESV_EXPORT sighandler_t ssignal(int number, sighandler_t handler)
+{
+	return signal(number, handler);
+}
+
+HRESV_EXPORT int siginterrupt(int number, int flag)
+{
+	const uint64_t it = (uint64_t)1 << ((number - 1) & 63);
+	struct sigaction action;
+
+	if (!is_fronted(number) && real_siginterrupt)
+		return real_siginterrupt(number, flag);
+	if (sigaction(number, NULL, &action) != 0)
+		return -1;
+	interrupting = flag ? interrupting | it : interrupting & ~it;
+	action.sa_flags = flag ? action.sa_flags & ~SA_RESTART : action.sa_flags | SA_RESTART;
+	return sigaction(number, &action, NULL);
 }
 
 HRESV_EXPORT sighandler_t sysv_signal(int number, sighandler_t handler)
@@ -107,30 +149,4 @@ HRESV_EXPORT sighandler_t sysv_signal(int number, sighandler_t handler)
 HRESV_EXPORT sighandler_t __sysv_signal(int number, sighandler_t handler)
 {
 	return set_handler(number, handler, (int)(SA_RESETHAND | SA_NODEFER));
-}
-
-static long change_mask(int how, const sigset_t *set, sigset_t *ret_old)
-{
-	uint64_t wish = 0, old = 0;
-	long err;
-
-	if (set)
-		wish = how == SIG_UNBLOCK ? mask_of(set) : mask_of(set) & ~SIGNALS_OF_LIBC;
-	if (is_active())
-		err = front_mask(how, set ? &wish : NULL, &old);
-	else
-		err = sys_sigmask(how, set ? &wish : NULL, &old);
-	if (!err && ret_old)
-		mask_to(ret_old, old);
-	return err;
-}
-
-HRESV_EXPORT int sigprocmask(int how, const sigset_t *set, sigset_t *ret_old)
-{
-	return (int)call_value(change_mask(how, set, ret_old));
-}
-
-HRESV_EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *ret_old)
-{
-	return (int)-change_mask(how, set, ret_old);
 }

@@ -7,13 +7,17 @@
  * constructor makes that early and single-threaded; it reads no file. It runs
  * before every other, libc's too (-z initfirst; preload/fork.c says why).
  */
+#include "config.h"
 #include "core/act/stats.h"
 #include "core/base/out.h"
 #include "core/facts/conf.h"
 #include "core/fork.h"
 #include "core/plan.h"
+#include "preload/elf_remap.h"
 #include "preload/fork.h"
+#include "preload/mlock.h"
 #include "preload/read.h"
+#include "preload/signal.h"
 
 __attribute__((constructor(101))) static void start(int argc, char **argv, char **environment)
 {
@@ -24,15 +28,25 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 	fork_start();
 	preload_fork_find();
 	preload_read_find();
+	preload_sync_find();
+	preload_answer_find();
+	preload_signal_find();
+	preload_mask_find();
+	preload_exec_find();
+	preload_thread_find();
 	if (conf)
 		out_start(conf->verbose);
+#if HRESV_WITH_ELF
+	if (conf)
+		elf_remap_start(conf);
+#endif
 }
 
-/* A forked child that exits by exit() says its own table, as for any program. */
+/* A forked child that exits by exit() tells its own, as for any program. */
 __attribute__((destructor)) static void finish(void)
 {
 	const struct conf *conf = conf_get();
 
-	if (conf && conf->active && conf->verbose >= 2)
-		stats_print_table(plan_page_bytes(USE_MMAP));
+	if (conf && conf->active && (conf->verbose >= 2 || conf->stats))
+		stats_finish(conf, plan_page_bytes(USE_MMAP));
 }

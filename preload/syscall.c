@@ -14,6 +14,7 @@
  * 2. The names called below must be ours, whoever is listed in front of us:
  *    tcmalloc's mmap would come back here. The library is linked so that they are.
  */
+#include <sched.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -24,6 +25,7 @@
 #include "core/route.h"
 #include "preload/call.h"
 #include "preload/fork.h"
+#include "preload/signal.h"
 
 /* By number: 1 ours, 2 perhaps a fork; what isn't here, or beyond, goes straight to the kernel. */
 #define NUMBERS 512
@@ -36,6 +38,7 @@ __attribute__((used)) const unsigned char syscall_is_ours[NUMBERS] = {
 	[SYS_msync] = 1,	   [SYS_mbind] = 1,	  [SYS_remap_file_pages] = 1,
 	[SYS_prctl] = 1,	   [SYS_shmget] = 1,	  [SYS_shmat] = 1,
 	[SYS_shmdt] = 1,	   [SYS_shmctl] = 1,
+	[SYS_rt_sigprocmask] = 1, [SYS_unshare] = 1,	  [SYS_setns] = 1,
 	[SYS_clone] = 2,	   [SYS_clone3] = 2,
 #ifdef SYS_fork
 	[SYS_fork] = 2,
@@ -97,6 +100,14 @@ long syscall_route(long nr, long a, long b, long c, long d, long e, long f)
 #endif
 	case SYS_remap_file_pages:
 		return remap_file_pages(at, bytes, (int)c, (size_t)d, (int)e);
+	case SYS_rt_sigprocmask:
+		if (d != sizeof(uint64_t))
+			return call_value(-EINVAL);
+		return call_value(preload_mask_raw((int)a, (const uint64_t *)b, (uint64_t *)c));
+	case SYS_unshare:
+		return unshare((int)a);
+	case SYS_setns:
+		return setns((int)a, (int)b);
 	case SYS_prctl:
 		return prctl((int)a, b, c, d, e);
 	case SYS_shmget:

@@ -136,6 +136,15 @@ static void print_row(const struct table *t, struct table_cell *row, const size_
 	fputc('\n', s->to);
 }
 
+void table_clear(struct table *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		free(t->cells[i].text);
+	free(t->cells);
+	t->cells = NULL;
+	t->n = t->room = 0;
+}
+
 void table_print(struct table *t, size_t most)
 {
 	size_t rows = table_rows(t);
@@ -148,10 +157,6 @@ void table_print(struct table *t, size_t most)
 			widths[i % t->columns] = t->cells[i].width;
 	for (size_t i = 0; i < rows; i++)
 		print_row(t, t->cells + i * t->columns, widths);
-	for (size_t i = 0; i < t->n; i++)
-		free(t->cells[i].text);
-	free(t->cells);
 	free(widths);
-	t->cells = NULL;
-	t->n = t->room = 0;
+	table_clear(t);
 }

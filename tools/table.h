@@ -37,6 +37,9 @@ void table_count(struct table *t, enum ink ink, uint64_t count);
 /* Rows that are there. */
 size_t table_rows(const struct table *t);
 
+/* Empties it without a word. */
+void table_clear(struct table *t);
+
 /* Prints at most @most rows (SIZE_MAX: all), and empties the table for use again. */
 void table_print(struct table *t, size_t most);
 

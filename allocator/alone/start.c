@@ -30,6 +30,6 @@ __attribute__((destructor)) static void finish(void)
 {
 	const struct conf *conf = conf_get();
 
-	if (conf && conf->active && conf->verbose >= 2)
-		stats_print_table(plan_page_bytes(USE_MALLOC));
+	if (conf && conf->active && (conf->verbose >= 2 || conf->stats))
+		stats_finish(conf, plan_page_bytes(USE_MALLOC));
 }

@@ -21,6 +21,7 @@
 #include "core/base/lock.h"
 #include "core/base/mem.h"
 #include "core/base/sys.h"
+#include "core/base/text.h"
 #include "core/decide/request.h"
 #include "core/facts/maps.h"
 
@@ -133,9 +134,8 @@ struct run {
  * Parts of [lo, hi) may have been unmapped since, and be other memory of ours now. What
  * can't be written down goes all the same: it must be nobody's before it is unmapped.
  */
-static void take_back(uintptr_t lo, uintptr_t hi, void *arg)
+static void take_back(uintptr_t lo, uintptr_t hi, struct attach_was *was)
 {
-	struct attach_was *was = arg;
 	page_word word;
 
 	for (uintptr_t at = lo, end; at < hi; at = end) {
@@ -167,6 +167,26 @@ static void take_back_own(size_t i, uintptr_t lo, uintptr_t hi, struct attach_wa
 	take_back(lo, hi, was);
 }
 
+/* All that shmdt(@at) unmaps: one segment's mappings, each as far from @at as in the segment. */
+struct search {
+	uintptr_t at;
+	uint64_t inode;
+	bool found;
+	struct attach_was *was;
+};
+
+static void take_back_part(const struct map_part *m, void *arg)
+{
+	struct search *s = arg;
+
+	if (m->lo < s->at || m->offset != m->lo - s->at || !span_starts(m->name, "/SYSV") ||
+	    (s->found && m->inode != s->inode))
+		return;
+	s->found = true;
+	s->inode = m->inode;
+	take_back(m->lo, m->hi, s->was);
+}
+
 void attach_note_moved(void)
 {
 	__atomic_store_n(&lists.moved, true, __ATOMIC_RELAXED);
@@ -186,8 +206,11 @@ void attach_forget(uintptr_t at, struct attach_was *ret_was)
 		drop(i);
 	}
 	lock_drop(&lists.lock);
-	if (!was.attachment.bytes && __atomic_load_n(&lists.moved, __ATOMIC_RELAXED))
-		maps_each_of_segment("", at, take_back, &was);
+	if (!was.attachment.bytes && __atomic_load_n(&lists.moved, __ATOMIC_RELAXED)) {
+		struct search search = { .at = at, .was = &was };
+
+		maps_walk("", at, UINTPTR_MAX, take_back_part, &search);
+	}
 	*ret_was = was;
 }
 

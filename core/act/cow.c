@@ -249,7 +249,7 @@ static void protect_run(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
 	int fd = *(const int *)arg;
 	bool failed = false;
 
-	if (!word_is_private_huge(word) || (word & WORD_NOFORK))
+	if (!word_is_copied_on_write(word))
 		return;
 	for (uintptr_t at = lo, end; at < hi; at = end) {
 		struct claim c = pagemap_claim(at, hi);
@@ -375,4 +375,45 @@ void cow_follow(uintptr_t lo, uintptr_t hi, page_word word)
 
 	if (is_on())
 		protect_run(lo, hi, word, &fd);
+}
+
+static void own_run(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
+{
+	(void)arg;
+	if (!word_is_private_huge(word) || !(word_prot(word) & PROT_WRITE))
+		return;
+	for (uintptr_t at = lo; at < hi; at += word_page_bytes(word)) {
+		struct claim c = pagemap_claim(at, at + 1);
+
+		cow_own_all(at, at + 1);
+		pagemap_unclaim(&c);
+	}
+}
+
+/* As free_own_stack(), where it is protected already: the thread copies it, unclaimed. */
+static __attribute__((noinline)) void touch_own_stack(void)
+{
+	volatile char below[STACK_BELOW];
+
+	for (size_t i = 0; i < sizeof(below); i += 4096)
+		below[i] = 0;
+}
+
+bool cow_copy_all(void)
+{
+	if (!is_on())
+		return !thread_ended(&state.thread);
+	touch_own_stack();
+	pagemap_walk(own_run, NULL);
+	__atomic_store_n(&state.look_ms, LOOK_FIRST_MS, __ATOMIC_RELAXED);
+	return true;
+}
+
+/* It says that it is gone a moment before the kernel has forgotten it. */
+void cow_wait_end(void)
+{
+	for (int ms = 0; ms < 2 * LOOK_LAST_MS && !thread_ended(&state.thread); ms++)
+		sys_sleep_ns(1000000);
+	for (int tries = 0; tries < 200 && !writers_are_one(); tries++)
+		sys_sleep_ns(100000);
 }

@@ -54,6 +54,14 @@ bool cow_own(uintptr_t at, page_word word);
  */
 void cow_own_all(uintptr_t lo, uintptr_t hi);
 
+/*
+ * Nothing shall be shared with anybody any more, and the thread be gone: copies what
+ * is shared, with the gate closed (cow_copy_all), and then, with the gate open, waits
+ * for the end, half a second at most (cow_wait_end). False: there was no thread.
+ */
+bool cow_copy_all(void);
+void cow_wait_end(void);
+
 /* A huge run has been moved to [lo, hi): protects it there. */
 void cow_follow(uintptr_t lo, uintptr_t hi, page_word word);
 

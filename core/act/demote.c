@@ -28,6 +28,7 @@
 #include "core/act/writers.h"
 #include "core/base/align.h"
 #include "core/base/mem.h"
+#include "core/base/probe.h"
 #include "core/base/sys.h"
 #include "core/base/text.h"
 
@@ -185,6 +186,7 @@ static int replace(uintptr_t at, page_word word, size_t from, size_t keep, bool 
 	if (word_is_huge_ours(word) || (word & WORD_HELD))
 		stats_release(bytes);
 	stats_demoted(1);
+	PROBE3(demote, at, bytes, keep);
 	dead_unmap(at);
 	return 0;
 }
@@ -213,6 +215,8 @@ int demote_shared_page(uintptr_t at, page_word word, enum reason why, bool alone
 	if (err)
 		return err;
 	stats_small(word_use(word), bytes, why);
+	if (why == REASON_FORK)
+		stats_copied(1);
 	if (word_kind(word) == PAGE_PRIVATE && !word_dressed(word)) {
 		pagemap_set(at, at + bytes, word_make(PAGE_SMALL, word_prot(word),
 						      mem_page_bytes(), word_use(word)));

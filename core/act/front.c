@@ -5,10 +5,9 @@
  * Pitfalls.
  * 1. The kernel kills a process whose fault signal is blocked or ignored. Our
  *    handlers therefore run with SA_NODEFER and masks without these two; what
- *    the program believes to be blocked is kept beside (believed).
- * 2. A handler that leaves by siglongjmp() never returns here, and glibc puts
- *    the mask back behind our back. Whether its frame is still there can only be
- *    guessed (it is marked, and lies above); so a fault inside a handler, for
+ *    the program believes to be blocked is kept beside (belief.h).
+ * 2. A handler that leaves by siglongjmp() never returns here, and whether we are
+ *    still inside can only be guessed (belief.c); so a fault inside a handler, for
  *    which the kernel kills at once, kills when it has come NESTED_MOST times.
  * 3. Faults happen in any thread, in handlers and between the two writes of an
  *    update: readers of the program's action go by a sequence number, and the
@@ -21,11 +20,11 @@
 #include <stddef.h>
 
 #include "core/act/altstack.h"
+#include "core/act/belief.h"
 #include "core/act/rescue.h"
 #include "core/base/lock.h"
 
 #define SIGNALS 64
-#define SAME_STACK ((uintptr_t)1 << 20)
 #define NESTED_MOST 4
 
 struct fronted {
@@ -43,19 +42,6 @@ static struct {
 	struct fronted bus, segv;
 	uint64_t masked[2];		/* signals whose handlers believe these blocked */
 } front = { .lock = LOCK_INIT(LOCK_FRONT) };
-
-/*
- * Of the calling thread: fronted signals it believes blocked, by sigprocmask() and
- * by being in a handler; the frames of its innermost handlers.
- */
-static __thread uint64_t believed __attribute__((tls_model("initial-exec")));
-static __thread struct inside {
-	uintptr_t frame;		/* 0: in no handler */
-	const volatile uint64_t *mark;	/* in that frame; NULL: in another stack's */
-	uint64_t marked;
-	uint64_t blocks;
-	unsigned nested;		/* faults taken inside it, one on top of the other */
-} inside[2] __attribute__((tls_model("initial-exec")));
 
 static uint64_t bit(int number)
 {
@@ -110,48 +96,18 @@ static void die(int number, siginfo_t *info)
 		sys_sigqueue_self(number, info);
 }
 
-/* Sent by somebody to a thread that believes it blocked: pending, until it unblocks. */
-static void keep_pending(int number, siginfo_t *info, ucontext_t *uc)
-{
-	const uint64_t it = bit(number);
-
-	sys_sigmask(SIG_BLOCK, &it, NULL);
-	sys_sigqueue_self(number, info);
-	sigaddset(&uc->uc_sigmask, number);
-}
-
-/* The frame of the handler is still there: what happens at @sp happens on top of it. */
-static bool is_inside(const struct inside *in, uintptr_t sp)
-{
-	return in->frame && sp < in->frame && in->frame - sp < SAME_STACK &&
-	       (!in->mark || *in->mark == in->marked);
-}
-
-/* With what handlers block that haven't been left, by return or by siglongjmp(). */
-static uint64_t beliefs(uintptr_t sp)
-{
-	uint64_t all = believed;
-
-	for (int i = 0; i < 2; i++) {
-		if (is_inside(&inside[i], sp))
-			all |= inside[i].blocks;
-		else
-			inside[i] = (struct inside){ 0 };
-	}
-	return all;
-}
-
 static void hand_on(struct fronted *f, int number, siginfo_t *info, ucontext_t *uc)
 {
 	struct sys_action action = snapshot(f);
 	const bool sent = is_sent(number, info->si_code);
-	const uint64_t blocked = beliefs(altstack_interrupted(uc));
-	struct inside *mine = &inside[number == SIGSEGV], outer = *mine;
+	const uint64_t blocked = belief_at(altstack_interrupted(uc));
+	struct belief_inside *mine = belief_inside(number), outer = *mine;
 	const bool here = altstack_stays(&action, uc);
 	volatile uint64_t mark;
+	uint64_t base;
 
 	if (sent && (blocked & bit(number))) {
-		keep_pending(number, info, uc);
+		belief_keep(number, info, uc);
 		return;
 	}
 	if (sent && action.handler == SIG_IGN)
@@ -168,16 +124,18 @@ static void hand_on(struct fronted *f, int number, siginfo_t *info, ucontext_t *
 		remember(f, &reset);
 	}
 	mark = (uintptr_t)&mark ^ sys_now_ns();
-	*mine = (struct inside){
+	*mine = (struct belief_inside){
 		.frame = here ? (uintptr_t)__builtin_frame_address(0) : altstack_interrupted(uc),
 		.mark = here ? &mark : NULL,
 		.marked = mark,
 		.blocks = (action.mask & FRONT_MASK) | (action.flags & SA_NODEFER ? 0 : bit(number)),
 		.nested = outer.frame ? outer.nested + 1 : 0,
 	};
+	base = belief_show(uc, blocked);
 	altstack_call(&action, number, info, uc);
 	*mine = outer;
 	mark = 0;
+	belief_take(uc, blocked, base);
 }
 
 static void caught(int number, siginfo_t *info, void *context)
@@ -231,14 +189,36 @@ static void note_masked(int number, uint64_t mask)
 	for (uint64_t which = bit(SIGBUS); which; which = which == bit(SIGBUS) ? bit(SIGSEGV) : 0) {
 		uint64_t *set = masked_set(which);
 
-		*set = mask & which ? *set | bit(number) : *set & ~bit(number);
+		__atomic_store_n(set, mask & which ? *set | bit(number) : *set & ~bit(number),
+				 __ATOMIC_RELAXED);
 	}
 }
 
 static uint64_t noted_mask(int number)
 {
-	return (front.masked[0] & bit(number) ? bit(SIGBUS) : 0) |
-	       (front.masked[1] & bit(number) ? bit(SIGSEGV) : 0);
+	const uint64_t bus = __atomic_load_n(&front.masked[0], __ATOMIC_RELAXED);
+	const uint64_t segv = __atomic_load_n(&front.masked[1], __ATOMIC_RELAXED);
+
+	return (bus & bit(number) ? bit(SIGBUS) : 0) | (segv & bit(number) ? bit(SIGSEGV) : 0);
+}
+
+/*
+ * By a child of vfork(): its table of actions is its own, our record of them is its
+ * parent's. All that counts is what an exec passes on: ignored or not.
+ */
+static long change_borrowed(int number, const struct sys_action *action)
+{
+	struct sys_action mine;
+
+	if (!action)
+		return 0;
+	mine = action->handler == SIG_IGN ? *action : ours(action);
+	return sys_sigaction(number, &mine, NULL);
+}
+
+bool front_has_noted(int number)
+{
+	return number >= 1 && number <= SIGNALS && noted_mask(number);
 }
 
 static long change(int number, const struct sys_action *action, struct sys_action *old)
@@ -247,6 +227,10 @@ static long change(int number, const struct sys_action *action, struct sys_actio
 	struct sys_action to_kernel;
 	long err = 0;
 
+	if (f && f->armed && belief_is_borrowed()) {
+		*old = f->program;
+		return change_borrowed(number, action);
+	}
 	if (f && f->armed) {
 		*old = f->program;
 		if (action) {
@@ -264,7 +248,7 @@ static long change(int number, const struct sys_action *action, struct sys_actio
 	err = sys_sigaction(number, action ? &to_kernel : NULL, old);
 	if (!err) {
 		old->mask |= noted_mask(number);
-		if (action)
+		if (action && ((action->mask ^ old->mask) & FRONT_MASK) && !belief_is_borrowed())
 			note_masked(number, action->mask);
 	}
 	return err;
@@ -290,36 +274,26 @@ long front_action(int number, const struct sys_action *action, struct sys_action
 	return err;
 }
 
-static void stop_believing(uint64_t signals)
+uint64_t front_ignored(void)
 {
-	believed &= ~signals;
-	for (int i = 0; i < 2; i++)
-		inside[i].blocks &= ~signals;
+	uint64_t ignored = 0;
+
+	if (__atomic_load_n(&front.bus.armed, __ATOMIC_ACQUIRE) &&
+	    snapshot(&front.bus).handler == SIG_IGN)
+		ignored |= bit(SIGBUS);
+	if (__atomic_load_n(&front.segv.armed, __ATOMIC_ACQUIRE) &&
+	    snapshot(&front.segv).handler == SIG_IGN)
+		ignored |= bit(SIGSEGV);
+	return ignored;
 }
 
-long front_mask(int how, const uint64_t *set, uint64_t *ret_old)
+void front_pass_on(int number, bool on)
 {
-	const uint64_t before = beliefs((uintptr_t)__builtin_frame_address(0)), kept = believed;
-	uint64_t wish = set ? *set : 0, old, pass;
-	long err;
+	struct sys_action action = { .handler = SIG_IGN };
 
-	/* Unblocking reaches the kernel whole: something may be pending there. */
-	pass = how == SIG_UNBLOCK ? wish : wish & ~FRONT_MASK;
-	/* First what we believe: what is unblocked arrives before the call returns. */
-	if (set && how == SIG_BLOCK)
-		believed |= wish & FRONT_MASK;
-	if (set && how != SIG_BLOCK)
-		stop_believing(how == SIG_UNBLOCK ? wish : ~wish);
-	if (set && how == SIG_SETMASK)
-		believed = wish & FRONT_MASK;
-	err = sys_sigmask(how, set ? &pass : NULL, &old);
-	if (err) {
-		believed = kept;
-		return err;
-	}
-	if (ret_old)
-		*ret_old = old | before;
-	return 0;
+	if (!on)
+		action = ours(&fronted(number)->program);
+	sys_sigaction(number, &action, NULL);
 }
 
 void front_freeze(void)

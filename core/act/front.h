@@ -20,10 +20,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/act/belief.h"
 #include "core/base/sys.h"
-
-/* The signals that are fronted, as a kernel signal mask. */
-#define FRONT_MASK ((uint64_t)1 << (7 - 1) | (uint64_t)1 << (11 - 1))
 
 /* Installs our handler of SIGBUS or SIGSEGV; false when the kernel refuses. */
 bool front_arm(int number);
@@ -34,8 +32,15 @@ bool front_arm(int number);
  */
 long front_action(int number, const struct sys_action *action, struct sys_action *ret_old);
 
-/* rt_sigprocmask(2) as the program means it. */
-long front_mask(int how, const uint64_t *set, uint64_t *ret_old);
+/* Does its action's mask hold fronted signals that the kernel doesn't know of? */
+bool front_has_noted(int number);
+
+/*
+ * For exec, which hands on what is ignored: which of the two the program ignores
+ * while our handler is there; and the kernel ignores it really, or has our handler.
+ */
+uint64_t front_ignored(void);
+void front_pass_on(int number, bool on);
 
 /* In a fork child. */
 void front_renew(void);

@@ -125,14 +125,28 @@ static void word_store(page_word *w, page_word value)
 		;
 }
 
+static uint64_t small;		/* granules that are PAGE_SMALL; atomic */
+
 void pagemap_set(uintptr_t lo, uintptr_t hi, page_word word)
 {
+	int64_t more = 0;
+
 	for (uintptr_t at = lo; at < bounded(hi); at = next_granule(at)) {
 		page_word *w = word_at(at);
+		page_word old = w ? __atomic_load_n(w, __ATOMIC_RELAXED) & ~WORD_MARKS : word;
 
-		if (w && (__atomic_load_n(w, __ATOMIC_RELAXED) & ~WORD_MARKS) != word)
-			word_store(w, word);
+		if (old == word)
+			continue;
+		more += (word_kind(word) == PAGE_SMALL) - (word_kind(old) == PAGE_SMALL);
+		word_store(w, word);
 	}
+	if (more)
+		__atomic_fetch_add(&small, (uint64_t)more, __ATOMIC_RELAXED);
+}
+
+uint64_t pagemap_small_bytes(void)
+{
+	return __atomic_load_n(&small, __ATOMIC_RELAXED) * GRANULE;
 }
 
 /* Sleeps until @old, which is claimed, may be another word; returns what it is now. */

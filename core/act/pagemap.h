@@ -23,6 +23,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
+
+#include "core/decide/request.h"
 
 #define GRANULE_SHIFT 21
 #define GRANULE ((size_t)1 << GRANULE_SHIFT)
@@ -60,12 +63,15 @@ typedef uint32_t page_word;
 #define WORD_HELD	0x02000000u	/* guarded, and counted by stats_hold() */
 #define WORD_SHARED	0x04000000u	/* guarded, and MAP_SHARED */
 #define WORD_FILE	0x08000000u	/* guarded, and of a file others may map */
+#define WORD_USE_HIGH_SHIFT 28
+#define WORD_USE_HIGH	0x10000000u	/* enum use, its third bit */
 
 static inline page_word word_make(enum page_kind kind, int prot, size_t page_bytes, unsigned use)
 {
 	return (page_word)kind | ((page_word)prot << WORD_PROT_SHIFT & WORD_PROT_MASK) |
 	       (page_word)__builtin_ctzll(page_bytes) << WORD_SIZE_SHIFT |
-	       (page_word)use << WORD_USE_SHIFT;
+	       ((page_word)use << WORD_USE_SHIFT & WORD_USE_MASK) |
+	       (page_word)use >> 2 << WORD_USE_HIGH_SHIFT;
 }
 
 static inline enum page_kind word_kind(page_word w)
@@ -106,7 +112,13 @@ static inline bool word_dressed(page_word w)
 
 static inline unsigned word_use(page_word w)
 {
-	return (w & WORD_USE_MASK) >> WORD_USE_SHIFT;
+	return (w & WORD_USE_MASK) >> WORD_USE_SHIFT | (w & WORD_USE_HIGH) >> WORD_USE_HIGH_SHIFT << 2;
+}
+
+/* A part of a program or library that the loader mapped. */
+static inline bool word_is_image(page_word w)
+{
+	return word_use(w) >= USE_TEXT;
 }
 
 /*
@@ -126,10 +138,20 @@ static inline bool word_is_huge_ours(page_word w)
 	return kind == PAGE_PRIVATE || kind == PAGE_SHARED || kind == PAGE_SEGMENT;
 }
 
-/* Huge and private, whoever asked for it: what fork() makes two processes share. */
+/* Huge and private, whoever asked for it. */
 static inline bool word_is_private_huge(page_word w)
 {
 	return word_kind(w) == PAGE_PRIVATE || (word_kind(w) == PAGE_GUARDED && !(w & WORD_SHARED));
+}
+
+/*
+ * What fork() makes two processes share and either may write. A program's text and
+ * constants are not written: they are made small before they may be (protect.c).
+ */
+static inline bool word_is_copied_on_write(page_word w)
+{
+	return word_is_private_huge(w) && !(w & WORD_NOFORK) &&
+	       (!word_is_image(w) || (word_prot(w) & PROT_WRITE));
 }
 
 /*
@@ -181,6 +203,9 @@ int pagemap_prepare(uintptr_t lo, uintptr_t hi);
  * drops what it has claimed.) Words must exist, unless @word is 0.
  */
 void pagemap_set(uintptr_t lo, uintptr_t hi, page_word word);
+
+/* Bytes that are PAGE_SMALL now. */
+uint64_t pagemap_small_bytes(void);
 
 /*
  * Claims every granule of ours that overlaps [lo, hi), widened to whole huge

@@ -29,6 +29,7 @@
 #include "core/base/align.h"
 #include "core/base/lock.h"
 #include "core/base/mem.h"
+#include "core/base/probe.h"
 #include "core/base/sys.h"
 #include "core/facts/maps.h"
 
@@ -211,6 +212,7 @@ static enum outcome promote_one(const struct backing *how, uintptr_t at, page_wo
 	stats_hold(GRANULE);
 	stats_huge(word_use(word), GRANULE);
 	stats_promoted(1);
+	PROBE2(promote, at, GRANULE);
 	pagemap_set(at, at + GRANULE,
 		    word_make(PAGE_PRIVATE, word_prot(word), GRANULE, word_use(word)));
 	return PROMOTED;

@@ -36,10 +36,19 @@
 #include "core/base/align.h"
 #include "core/base/lock.h"
 #include "core/base/mem.h"
+#include "core/base/probe.h"
 #include "core/base/sys.h"
 
 static uint64_t rescues;	/* so far; by atomics alone */
 static __thread uint64_t rescues_seen __attribute__((tls_model("initial-exec")));
+
+#define ROOM_TRIES 3
+
+/* What room was last made for in this thread, and how often in a row. */
+static __thread struct {
+	uintptr_t page;
+	unsigned tries;
+} room __attribute__((tls_model("initial-exec")));
 
 static bool may_be_mended(page_word word)
 {
@@ -139,6 +148,7 @@ static enum mended mend_claimed(uintptr_t at, bool inside)
 		m = mend(page, word);
 		if (m == MENDED) {
 			stats_rescued(1);
+			PROBE2(rescue, at, word_page_bytes(word));
 			__atomic_fetch_add(&rescues, 1, __ATOMIC_SEQ_CST);
 		}
 	}
@@ -161,6 +171,19 @@ static bool was_mended_meanwhile(void)
 	return true;
 }
 
+/*
+ * A file that was cut short under its mapping dies of the same signal, and no room
+ * helps. Others may take the page that was freed; not again and again.
+ */
+static bool room_may_help(uintptr_t page)
+{
+	if (room.page != page) {
+		room.page = page;
+		room.tries = 0;
+	}
+	return room.tries++ < ROOM_TRIES;
+}
+
 static bool rescue(uintptr_t at)
 {
 	bool outside = gate_role() == GATE_OUTSIDE;
@@ -173,7 +196,7 @@ static bool rescue(uintptr_t at)
 		gate_enter(&q);
 	m = mend_claimed(at, !outside);
 	if (m == NEEDS_ROOM && outside)
-		m = make_room(at) ? MENDED : NOT_OURS;
+		m = room_may_help(align_down(at, GRANULE)) && make_room(at) ? MENDED : NOT_OURS;
 	if (outside)
 		gate_leave(&q);
 	return m == MENDED;
@@ -205,7 +228,20 @@ bool rescue_mends(int number, int code, uintptr_t at)
 	return code == BUS_ADRERR && rescue(at);
 }
 
+static bool armed;
+
+bool rescue_may_refuse(uintptr_t at)
+{
+	page_word word;
+
+	if (!__atomic_load_n(&armed, __ATOMIC_RELAXED) && !writers_were_held())
+		return false;
+	word = pagemap_get(at);
+	return may_be_mended(word) && (word_prot(word) & PROT_WRITE);
+}
+
 void rescue_arm(void)
 {
 	front_arm(SIGBUS);
+	__atomic_store_n(&armed, true, __ATOMIC_RELAXED);
 }

@@ -29,6 +29,12 @@ void rescue_arm(void);
 bool rescue_touch(uintptr_t at, size_t bytes);
 
 /*
+ * May the kernel be refused a write to @at, where a store would be mended? Only where
+ * the net has been needed or writers are held by faults. Costs a load or three.
+ */
+bool rescue_may_refuse(uintptr_t at);
+
+/*
  * The fault handler's question (front.h): SIGBUS or SIGSEGV with this code at
  * @at, in the thread that took it. True: the access may be tried again.
  */

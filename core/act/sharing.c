@@ -42,7 +42,7 @@ static void find_shared(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
 {
 	struct sweep *s = arg;
 
-	if (!word_is_private_huge(word) || (word & WORD_NOFORK))
+	if (!word_is_copied_on_write(word))
 		return;
 	for (uintptr_t at = lo; at < hi && !s->shared; at += word_page_bytes(word))
 		if (sharing_of(s->fd, at) == SHARING_SHARED)
@@ -53,7 +53,7 @@ bool sharing_any(int fd, uintptr_t *hint)
 {
 	struct sweep s = { .fd = fd };
 
-	if (*hint && word_is_private_huge(pagemap_get(*hint)) &&
+	if (*hint && word_is_copied_on_write(pagemap_get(*hint)) &&
 	    sharing_of(fd, *hint) == SHARING_SHARED)
 		return true;
 	pagemap_walk(find_shared, &s);

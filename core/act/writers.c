@@ -40,6 +40,7 @@
 #ifndef UFFD_FEATURE_WP_HUGETLBFS_SHMEM
 #define UFFD_FEATURE_WP_HUGETLBFS_SHMEM (1 << 12)
 #endif
+#define OPEN_FLAGS (O_CLOEXEC | O_NONBLOCK)	/* blocking, poll() always says POLLERR */
 #define NEEDED (UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_HUGETLBFS_SHMEM)
 
 /* Changed and read by atomics alone. */
@@ -57,7 +58,7 @@ static long open_device(void)
 
 	if (device < 0)
 		return device;
-	fd = sys_ioctl((int)device, USERFAULTFD_IOC_NEW, (void *)(uintptr_t)O_CLOEXEC);
+	fd = sys_ioctl((int)device, USERFAULTFD_IOC_NEW, (void *)(uintptr_t)OPEN_FLAGS);
 	sys_close((int)device);
 	return fd;
 }
@@ -80,7 +81,7 @@ static int greeted(long fd, uint64_t features)
 
 int writers_open_full(uint64_t features)
 {
-	long fd = sys_call(SYS_userfaultfd, O_CLOEXEC, 0, 0, 0, 0, 0);
+	long fd = sys_call(SYS_userfaultfd, OPEN_FLAGS, 0, 0, 0, 0, 0);
 
 	return greeted(fd < 0 ? open_device() : fd, features);
 }
@@ -237,6 +238,11 @@ void writers_give_up(struct writers *w)
 		writers_wake(w->fd, w->at, w->bytes);
 	}
 	let_go(w);
+}
+
+bool writers_were_held(void)
+{
+	return __atomic_load_n(&state.windows, __ATOMIC_RELAXED) != 0;
 }
 
 bool writers_wait(uintptr_t at)

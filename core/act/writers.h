@@ -61,6 +61,9 @@ int writers_protect(int fd, uintptr_t at, size_t bytes, bool on);
 int writers_register(int fd, uintptr_t at, size_t bytes);
 void writers_wake(int fd, uintptr_t at, size_t bytes);
 
+/* Has there been a moment in which system calls were refused what threads wait for? */
+bool writers_were_held(void);
+
 /*
  * WRITERS_FAULT's: called for a SIGSEGV of access to mapped memory, in the thread
  * that took it. True: it was held back, or may have been; try again.

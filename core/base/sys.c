@@ -323,3 +323,8 @@ long sys_sigqueue_self(int number, void *info)
 {
 	return sys_call(SYS_rt_tgsigqueueinfo, sys_getpid(), sys_gettid(), number, (long)info, 0, 0);
 }
+
+long sys_sigqueue_process(int number, void *info)
+{
+	return sys_call(SYS_rt_sigqueueinfo, sys_getpid(), number, (long)info, 0, 0, 0);
+}

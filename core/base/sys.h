@@ -103,5 +103,7 @@ long sys_sigaction(int number, const struct sys_action *action, struct sys_actio
 
 /* Sends @info, a siginfo_t, to the calling thread itself. */
 long sys_sigqueue_self(int number, void *info);
+/* The same to the process: whichever thread has it unblocked. */
+long sys_sigqueue_process(int number, void *info);
 
 #endif

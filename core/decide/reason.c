@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* reason.c - the names people read for each reason */
+/* reason.c - the names people read for each reason, and for each use */
 #include "core/decide/request.h"
 
 const char *reason_name(enum reason why)
@@ -35,4 +35,16 @@ const char *reason_name(enum reason why)
 	};
 
 	return why < REASON_N ? names[why] : "unknown";
+}
+
+bool reason_is_shortage(enum reason why)
+{
+	return why >= REASON_BUDGET && why <= REASON_MEMLOCK;
+}
+
+const char *use_name(enum use use)
+{
+	static const char *const names[USE_N] = { "mmap", "shm", "malloc", "text", "data" };
+
+	return use < USE_N ? names[use] : "unknown";
 }

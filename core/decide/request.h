@@ -10,8 +10,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Who asks; each has its own switch and page size (HUGETLB_MMAP=1G ...). */
-enum use { USE_MMAP, USE_SHM, USE_MALLOC, USE_ELF, USE_N };
+/*
+ * Who asks; each has its own switch and page size (HUGETLB_MMAP=1G ...). The last two
+ * are parts of the program itself: what it can't write, and what it can.
+ */
+enum use { USE_MMAP, USE_SHM, USE_MALLOC, USE_TEXT, USE_DATA, USE_N };
 
 /*
  * Why memory is not huge, or not any more. The order is that of the table at
@@ -53,6 +56,12 @@ enum reason {
 
 /* "pool-short" and so on; "huge" for REASON_NONE. */
 const char *reason_name(enum reason why);
+
+/* Would more pages, or a higher limit, have made it huge? */
+bool reason_is_shortage(enum reason why);
+
+/* "mmap" and so on, as the table at exit has it. */
+const char *use_name(enum use use);
 
 /* An mmap as the program made it. */
 struct request {

@@ -4,8 +4,8 @@
  *
  * Owns the one pointer to it. Threads may race for the first read: each builds
  * its own, one wins, the others give theirs back. Strings are copied, as the
- * program may change its environment. A program without any HUGETLB_ variable
- * gets a constant and pays for no memory at all.
+ * program may change its environment. A program without any HUGETLB_ variable,
+ * where no file says anything, gets a constant and pays for no memory at all.
  */
 #include "core/facts/conf.h"
 
@@ -18,6 +18,12 @@
 #include "core/base/mem.h"
 #include "core/base/out.h"
 #include "core/base/sys.h"
+#include "core/facts/buildid.h"
+#include "core/facts/conf_file.h"
+
+#ifndef HRESV_CONF
+#define HRESV_CONF "/etc/hresv.conf"
+#endif
 
 /* As much as a line shows of a name and of a value. */
 #define NAME_SHOWN 60
@@ -113,29 +119,103 @@ static int copy_sealed(struct conf *c, const struct conf **ret_conf)
 	return 0;
 }
 
-int conf_seal(char *const *environment, bool secure, const struct conf **ret_conf)
+static const char *named_file(char *const *environment)
+{
+	static const char name[] = "HUGETLB_CONF=";
+
+	for (; environment && *environment; environment++)
+		if (strncmp(*environment, name, sizeof(name) - 1) == 0 &&
+		    (*environment)[sizeof(name) - 1])
+			return *environment + sizeof(name) - 1;
+	return NULL;
+}
+
+/* What was read for one conf: kept until the remarks have been said. */
+struct source {
+	char *const *environment;
+	struct conf_file file;
+	struct blob exe;
+	bool named;		/* by HUGETLB_CONF */
+};
+
+static void source_close(struct source *s)
+{
+	if (s->file.path)
+		conf_file_free(&s->file);
+	blob_free(&s->exe);
+}
+
+static int know_exe(struct source *s)
+{
+	int err = s->exe.at ? 0 : blob_read_link("/proc/self/exe", &s->exe);
+
+	return err == -ENOMEM ? err : 0;
+}
+
+/* Who we are is looked up only where that matters. */
+static int source_open(char *const *environment, const char *path, struct source *s)
+{
+	struct conf_program program = { 0 };
+	int err;
+
+	*s = (struct source){ .environment = environment };
+	s->named = named_file(environment) != NULL;
+	if (s->named)
+		path = named_file(environment);
+	if (!path)
+		return 0;
+	err = conf_file_read(path, &s->file);
+	if (!err && s->file.has_rules)
+		err = know_exe(s);
+	if (!err && s->file.has_rules)
+		program = (struct conf_program){ s->exe.at, buildid_self() };
+	if (!err)
+		err = conf_file_select(&s->file, &program);
+	if (err)
+		source_close(s);
+	return err;
+}
+
+static bool says_nothing(const struct source *s)
+{
+	return !s->file.settings.bytes && (!s->environment || !mentions_us(s->environment));
+}
+
+static int seal(struct source *s, const struct conf **ret_conf)
 {
 	struct conf c;
-	struct blob exe = { 0 };
+
+	if (says_nothing(s)) {
+		*ret_conf = &defaults;
+		return 0;
+	}
+	conf_parse_with(s->environment, &s->file, s->exe.at, NULL, &c);
+	if (c.filtered && !s->exe.at) {	/* only now does it matter who we are */
+		int err = know_exe(s);
+
+		if (err)
+			return err;
+		conf_parse_with(s->environment, &s->file, s->exe.at, NULL, &c);
+	}
+	return copy_sealed(&c, ret_conf);
+}
+
+int conf_seal(char *const *environment, const char *path, bool secure,
+	      const struct conf **ret_conf)
+{
+	struct source s;
+	int err;
 
 	if (secure) {
 		*ret_conf = &secure_process;
 		return 0;
 	}
-	if (!environment || !mentions_us(environment)) {
-		*ret_conf = &defaults;
-		return 0;
-	}
-	conf_parse(environment, NULL, NULL, &c);
-	if (c.filtered) {	/* only now does it matter who we are */
-		int err = blob_read_link("/proc/self/exe", &exe);
-
-		if (err == -ENOMEM)
-			return err;
-		conf_parse(environment, exe.at, NULL, &c);
-		blob_free(&exe);
-	}
-	return copy_sealed(&c, ret_conf);
+	err = source_open(environment, path, &s);
+	if (err)
+		return err;
+	err = seal(&s, ret_conf);
+	source_close(&s);
+	return err;
 }
 
 void conf_unseal(const struct conf *c)
@@ -164,10 +244,21 @@ static void say(const struct conf_remark *remark)
 
 	line_start(&l);
 	line_text(&l, "libhresv: ");
+	if (remark->file) {
+		show(&l, span_of(remark->file), NAME_SHOWN);
+		line_text(&l, ":");
+		line_u64(&l, remark->line);
+		line_text(&l, ":");
+		line_u64(&l, remark->column);
+		line_text(&l, ": ");
+	}
 	show(&l, remark->variable, NAME_SHOWN);
-	line_text(&l, "=\"");
-	show(&l, remark->value, VALUE_SHOWN);
-	line_text(&l, "\" ");
+	if (remark->value.bytes) {
+		line_text(&l, "=\"");
+		show(&l, remark->value, VALUE_SHOWN);
+		line_text(&l, "\"");
+	}
+	line_text(&l, remark->variable.bytes ? " " : "");
 	line_text(&l, remark->what);
 	if (*remark->used_instead) {
 		line_text(&l, "; using the default (");
@@ -177,8 +268,44 @@ static void say(const struct conf_remark *remark)
 	line_send(&l);
 }
 
+static const char *unread(int err)
+{
+	switch (err) {
+	case -ENOENT:
+	case -ENOTDIR:
+		return "does not exist";
+	case -EACCES:
+	case -EPERM:
+		return "may not be read";
+	case -EINVAL:
+		return "is not a file";
+	case -EFBIG:
+		return "is longer than 1 MiB";
+	default:
+		return "could not be read";
+	}
+}
+
+/* The system's file need not be there, and its reader need not be allowed to. */
+static void say_unread(const struct source *s, unsigned verbose)
+{
+	const int err = s->file.path ? s->file.error : 0;
+	const bool usual = err == -ENOENT || err == -ENOTDIR || err == -EMFILE || err == -ENFILE;
+	struct line l;
+
+	if (!err || verbose < 1 || (!s->named && (usual || verbose < 2)))
+		return;
+	line_start(&l);
+	line_text(&l, "libhresv: ");
+	show(&l, span_of(s->file.path), VALUE_SHOWN);
+	line_text(&l, " ");
+	line_text(&l, unread(err));
+	line_text(&l, "; going on without it");
+	line_send(&l);
+}
+
 /* Only the winner speaks, so a process says each remark once. */
-static const struct conf *publish(char *const *environment, const struct conf *mine)
+static const struct conf *publish(const struct source *s, const struct conf *mine)
 {
 	const struct conf *first = NULL;
 	struct conf again;
@@ -188,21 +315,35 @@ static const struct conf *publish(char *const *environment, const struct conf *m
 		conf_unseal(mine);
 		return first;
 	}
-	if (mine->active && mine != &defaults)
-		conf_parse(environment, NULL, say, &again);
+	if (mine->active) {
+		say_unread(s, mine->verbose);
+		if (mine != &defaults)
+			conf_parse_with(s->environment, &s->file, s->exe.at, say, &again);
+	}
 	return mine;
 }
 
 static const struct conf *read_now(char *const *environment)
 {
-	const bool secure = getauxval(AT_SECURE) != 0;
-	const struct conf *mine;
+	const struct conf *mine = &secure_process;
+	struct source s = { 0 };
 
-	if (!secure && !environment)
-		return NULL;
-	if (conf_seal(environment, secure, &mine))
-		return NULL;
-	return publish(environment, mine);
+	if (!getauxval(AT_SECURE)) {
+		if (!environment || source_open(environment, HRESV_CONF, &s))
+			return NULL;
+		if (seal(&s, &mine)) {
+			source_close(&s);
+			return NULL;
+		}
+	}
+	mine = publish(&s, mine);
+	source_close(&s);
+	return mine;
+}
+
+const char *conf_system_file(void)
+{
+	return HRESV_CONF;
 }
 
 const struct conf *conf_get(void)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conf.h - the environment, read once and sealed
+ * conf.h - the environment and hresv.conf, read once and sealed
  *
- * All of libhugetlbfs' variables with its meaning, and ours (README.md).
- * Under AT_SECURE nothing is read and nothing is rerouted. A bad value costs
- * one line, which names the variable, the value and what is used instead.
+ * All of libhugetlbfs' variables with its meaning, and ours (README.md). What the
+ * environment doesn't say, the file may (conf_file.h). Under AT_SECURE nothing is
+ * read and nothing is rerouted. A bad value costs one line, which names the
+ * variable, the value and what is used instead.
  */
 #ifndef HRESV_CORE_FACTS_CONF_H
 #define HRESV_CORE_FACTS_CONF_H
@@ -27,14 +28,15 @@ struct conf_use {
 };
 
 struct conf_elf {
-	bool read, write;	/* HUGETLB_ELFMAP R, W, RW */
+	bool given;		/* HUGETLB_ELFMAP is set: marks in the file don't count */
+	bool read, write;	/* R, W, RW */
 	size_t read_page_bytes, write_page_bytes;	/* 0: the default */
 	bool force;		/* HUGETLB_FORCE_ELFMAP */
 	const char *libraries;	/* HUGETLB_ELFLIBS, NULL when unset */
 };
 
 struct conf {
-	bool active;		/* false: AT_SECURE, or filtered by executable */
+	bool active;		/* HUGETLB_ACTIVE; false under AT_SECURE, or filtered */
 	bool secure;		/* AT_SECURE */
 	bool filtered;		/* HUGETLB_RESTRICT_EXE names others */
 	size_t page_bytes;	/* HUGETLB_DEFAULT_PAGE_SIZE, 0 when unset */
@@ -66,7 +68,9 @@ void conf_defaults(struct conf *ret_conf);
 
 /* Something to say about one variable. */
 struct conf_remark {
-	struct span variable, value;	/* as they stand in the environment */
+	struct span variable, value;	/* as they stand in the environment or the file */
+	const char *file;		/* NULL: the environment */
+	unsigned line, column;		/* in the file, from 1 */
 	const char *what;		/* "is not a size"; "has no effect here" */
 	const char *used_instead;	/* what the default is, "4 GiB"; "" says nothing */
 	unsigned verbose;		/* the HUGETLB_VERBOSE from which it is said */
@@ -88,13 +92,37 @@ typedef void (*conf_say)(const struct conf_remark *remark);
 void conf_parse(char *const *environment, const char *exe, conf_say say, struct conf *ret_conf);
 
 /*
+ * The same with a file below the environment, of which conf_file_select() has
+ * listed what concerns this program (NULL: none). Strings may point into it. What
+ * is wrong with its lines is said too: all that can't be read, and the values
+ * listed.
+ */
+struct conf_file;
+void conf_parse_with(char *const *environment, const struct conf_file *file, const char *exe,
+		     conf_say say, struct conf *ret_conf);
+
+/*
+ * Is there anything to say about a setting of a file, whoever it concerns? Fills
+ * .what, .used_instead and .verbose from .variable and .value, which a zero byte
+ * must follow.
+ */
+bool conf_check_setting(struct conf_remark *remark);
+
+/* Are these two names of one variable, as a file may write them? */
+bool conf_same_variable(struct span a, struct span b);
+
+/* The name of the @n-th variable, without HUGETLB_; NULL behind the last. */
+const char *conf_variable(size_t n);
+
+/*
  * What conf_get() keeps: a parsed copy in read-only memory that leans on nothing
- * in @environment; the constant defaults when it has no HUGETLB_ variable;
- * all zero but for .secure under @secure, without a look at @environment. Says
- * nothing.
+ * in @environment; the constant defaults when neither it nor the file says
+ * anything; all zero but for .secure under @secure, without a look at either. The
+ * file is that of HUGETLB_CONF, else @path (NULL: none). Says nothing.
  * 0 and *ret_conf, to be given to conf_unseal(); -ENOMEM.
  */
-int conf_seal(char *const *environment, bool secure, const struct conf **ret_conf);
+int conf_seal(char *const *environment, const char *path, bool secure,
+	      const struct conf **ret_conf);
 void conf_unseal(const struct conf *c);
 
 /*
@@ -107,5 +135,8 @@ const struct conf *conf_get(void);
 
 /* The same for the first constructor of all, which runs before libc has environ. */
 const struct conf *conf_start(char *const *environment);
+
+/* The system's file: hresv.conf in the sysconfdir of configure. */
+const char *conf_system_file(void);
 
 #endif

@@ -11,33 +11,11 @@
 #include <string.h>
 
 #include "core/base/align.h"
-#include "core/base/mem.h"
+#include "core/facts/conf_file.h"
+#include "core/facts/conf_value.h"
 
 #define PREFIX "HUGETLB_"
 #define PREFIX_BYTES (sizeof(PREFIX) - 1)
-
-enum kind {
-	KIND_SWITCH,		/* yes, no */
-	KIND_BYTES,		/* size_t or uint64_t: the same on all we run on */
-	KIND_COUNT,		/* uint64_t */
-	KIND_LEVEL,		/* unsigned, 0 to 99 */
-	KIND_PAGE,		/* size_t, a huge page size */
-	KIND_USE,		/* struct conf_use: yes, no, a huge page size */
-	KIND_HEAP,		/* the same, or thp */
-	KIND_ELFMAP,		/* the first four of struct conf_elf */
-	KIND_CHOICE,		/* an enum: the words of @words, in its order */
-	KIND_TEXT,		/* const char * */
-	KIND_NONE,		/* known, and ignored */
-};
-
-struct variable {
-	char name[20];		/* without HUGETLB_ */
-	uint8_t kind;
-	bool idle;		/* accepted, without effect */
-	uint16_t to;		/* offset in struct conf */
-	char words[28];
-	char used_instead[20];	/* of a bad value: what the default is */
-};
 
 #define AT(field) .to = offsetof(struct conf, field)
 
@@ -62,11 +40,13 @@ static const struct variable variables[] = {
 	{ "FORK", KIND_CHOICE, AT(fork), .words = "auto share copy refuse",
 	  .used_instead = "auto" },
 	{ "PROMOTE", KIND_SWITCH, AT(promote), .used_instead = "yes" },
+	{ "ACTIVE", KIND_SWITCH, AT(active), .used_instead = "yes" },
 	{ .name = "RESTRICT_EXE", .kind = KIND_NONE },
+	{ .name = "CONF", .kind = KIND_NONE },		/* conf.c */
 	{ "NO_RESERVE", KIND_SWITCH, .idle = true, AT(no_reserve), .used_instead = "no" },
 	{ "NO_PREFAULT", KIND_SWITCH, .idle = true, AT(no_prefault), .used_instead = "no" },
 	{ "SHARE", KIND_SWITCH, AT(share), .used_instead = "no" },
-	{ "SHARE_PATH", KIND_TEXT, AT(share_path) },
+	{ "SHARE_PATH", KIND_TEXT, .idle = true, AT(share_path) },
 	{ "MINIMAL_COPY", KIND_SWITCH, AT(minimal_copy), .used_instead = "yes" },
 	{ "MORECORE_SHRINK", KIND_SWITCH, AT(shrink), .used_instead = "no" },
 	{ "MORECORE_HEAPBASE", KIND_NONE, .idle = true },
@@ -81,143 +61,6 @@ static const struct variable variables[] = {
 #define VARIABLES (sizeof(variables) / sizeof(variables[0]))
 
 _Static_assert(VARIABLES <= 64, "the set of names seen is one word");
-_Static_assert(sizeof(size_t) == sizeof(uint64_t), "KIND_BYTES writes both");
-_Static_assert(sizeof(enum conf_fork) == sizeof(unsigned), "KIND_CHOICE writes any enum");
-
-/* Parsers: NULL and the value in @to, or what is wrong and @to untouched. */
-
-static const char *parse_page(struct span value, size_t *to)
-{
-	size_t bytes;
-
-	if (text_size(value, &bytes))
-		return "is not a size";
-	if (!is_power_of_two(bytes) || bytes <= mem_page_bytes())
-		return "is not a huge page size";
-	*to = bytes;
-	return NULL;
-}
-
-static const char *parse_use(struct span value, bool heap, struct conf_use *to)
-{
-	struct conf_use use = { .on = true };
-	const char *wrong;
-	bool on;
-
-	if (text_switch(value, &on) == 0) {
-		use.on = on;
-	} else if (heap && text_same(span_trim(value), "thp")) {
-		use.thp = true;
-	} else {
-		wrong = parse_page(value, &use.page_bytes);
-		if (wrong && heap)
-			return "is neither yes, no, thp nor a huge page size";
-		if (wrong)
-			return "is neither yes, no nor a huge page size";
-	}
-	*to = use;
-	return NULL;
-}
-
-/* One of the parts of R=2M:W=1G: letters, and perhaps a size. */
-static bool parse_elf_part(struct span part, struct conf_elf *elf)
-{
-	struct span letters;
-	size_t page_bytes = 0;
-
-	if (!span_next_field(&part, '=', &letters) || letters.bytes == 0)
-		return false;
-	if (part.at && parse_page(part, &page_bytes))
-		return false;
-	for (size_t i = 0; i < letters.bytes; i++) {
-		struct span letter = { letters.at + i, 1 };
-
-		if (text_same(letter, "r")) {
-			elf->read = true;
-			elf->read_page_bytes = page_bytes;
-		} else if (text_same(letter, "w")) {
-			elf->write = true;
-			elf->write_page_bytes = page_bytes;
-		} else {
-			return false;
-		}
-	}
-	return true;
-}
-
-static const char *parse_elfmap(struct span value, struct conf_elf *to)
-{
-	struct conf_elf elf = { .force = to->force, .libraries = to->libraries };
-	struct span part;
-	bool on;
-
-	value = span_trim(value);
-	if (text_switch(value, &on) == 0) {
-		elf.read = on;
-		elf.write = on;
-	} else {
-		while (span_next_field(&value, ':', &part))
-			if (!parse_elf_part(part, &elf))
-				return "is not of the form R, W, RW, R=2M:W=1G or no";
-	}
-	*to = elf;
-	return NULL;
-}
-
-static const char *parse_choice(struct span value, const char *words, unsigned *to)
-{
-	struct span rest = span_of(words), word;
-
-	value = span_trim(value);
-	for (unsigned i = 0; span_next_word(&rest, &word); i++) {
-		char name[16];
-
-		memcpy(name, word.at, word.bytes);
-		name[word.bytes] = '\0';
-		if (text_same(value, name)) {
-			*to = i;
-			return NULL;
-		}
-	}
-	return "is none of its words";
-}
-
-static const char *parse_value(const struct variable *v, const char *value, struct conf *c)
-{
-	const struct span text = span_of(value);
-	void *to = (char *)c + v->to;
-	uint64_t number;
-
-	switch ((enum kind)v->kind) {
-	case KIND_SWITCH:
-		return text_switch(text, to) ? "is neither yes nor no" : NULL;
-	case KIND_BYTES:
-		return text_size(text, to) ? "is not a size" : NULL;
-	case KIND_COUNT:
-		return text_u64(text, to) ? "is not a number" : NULL;
-	case KIND_LEVEL:
-		if (text_u64(text, &number) || number > 99)
-			return "is not a number from 0 to 99";
-		*(unsigned *)to = (unsigned)number;
-		return NULL;
-	case KIND_PAGE:
-		return parse_page(text, to);
-	case KIND_USE:
-		return parse_use(text, false, to);
-	case KIND_HEAP:
-		return parse_use(text, true, to);
-	case KIND_ELFMAP:
-		return parse_elfmap(text, to);
-	case KIND_CHOICE:
-		return parse_choice(text, v->words, to);
-	case KIND_TEXT:
-		*(const char **)to = value;
-		return NULL;
-	case KIND_NONE:
-		break;
-	}
-	return NULL;
-}
 
 /* Splits "HUGETLB_NAME=value"; false for any other entry, and for empty values. */
 static bool split(const char *entry, struct span *ret_name, const char **ret_value)
@@ -244,15 +87,59 @@ static const struct variable *find_variable(struct span name)
 	return NULL;
 }
 
-/* The first that counts, or NULL. */
-static const char *lookup(char *const *environment, const char *name)
+static char lower(char c)
 {
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Names as a file writes them: HUGETLB_KEEP_FREE, keep_free, keep-free. */
+static bool is_written(struct span s, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < s.bytes && name[i]; i++)
+		if (lower(s.at[i] == '-' ? '_' : s.at[i]) != lower(name[i]))
+			return false;
+	return i == s.bytes && !name[i];
+}
+
+static const struct variable *find_written(struct span name)
+{
+	const struct span head = { name.at, PREFIX_BYTES };
+
+	if (name.bytes > PREFIX_BYTES && is_written(head, PREFIX)) {
+		name.at += PREFIX_BYTES;
+		name.bytes -= PREFIX_BYTES;
+	}
+	for (size_t i = 0; i < VARIABLES; i++)
+		if (is_written(name, variables[i].name))
+			return &variables[i];
+	return NULL;
+}
+
+static size_t count_settings(const struct conf_file *file)
+{
+	return file ? file->settings.bytes / sizeof(struct conf_setting) : 0;
+}
+
+static const struct conf_setting *setting_at(const struct conf_file *file, size_t i)
+{
+	return (const struct conf_setting *)(const void *)file->settings.at + i;
+}
+
+/* The one that counts, or NULL: the environment's first, else the file's last. */
+static const char *lookup(char *const *environment, const struct conf_file *file, const char *name)
+{
+	const struct variable *v = find_variable(span_of(name));
 	struct span found;
 	const char *value;
 
 	for (; *environment; environment++)
 		if (split(*environment, &found, &value) && span_equal(found, name))
 			return value;
+	for (size_t i = count_settings(file); i-- > 0;)
+		if (!setting_at(file, i)->wrong && find_written(setting_at(file, i)->name) == v)
+			return setting_at(file, i)->value.at;
 	return NULL;
 }
 
@@ -276,71 +163,116 @@ static void say_if(conf_say say, const struct conf *c, const struct conf_remark 
 		say(remark);
 }
 
-static void take(const struct variable *v, struct span name, const char *value, conf_say say,
-		 struct conf *c)
+/* The value's effect on @c, and what there is to say of it: false when nothing. */
+static bool take(const struct variable *v, struct conf *c, struct conf_remark *remark)
 {
-	const char *wrong = parse_value(v, value, c);
-	struct conf_remark remark = {
-		.variable = name,
-		.value = span_of(value),
-		.what = wrong,
-		.used_instead = wrong ? v->used_instead : "",
-		.verbose = 1,
-	};
+	const char *wrong = v ? conf_value(v, remark->value.at, c) : NULL;
 
-	if (wrong) {
-		say_if(say, c, &remark);
+	remark->used_instead = "";
+	remark->verbose = 1;
+	if (!v) {
+		/* Other programs may have HUGETLB_ variables; in our file all are ours. */
+		remark->what = "is no variable of libhresv";
+		remark->verbose = remark->file ? 1 : 2;
+	} else if (wrong) {
+		remark->what = wrong;
+		remark->used_instead = v->used_instead;
 	} else if (v->idle) {
-		remark.what = "has no effect here";
-		remark.verbose = 2;
-		say_if(say, c, &remark);
+		remark->what = "has no effect here";
+		remark->verbose = 2;
+	}
+	return !v || wrong || v->idle;
+}
+
+bool conf_check_setting(struct conf_remark *remark)
+{
+	struct conf scratch;
+
+	conf_defaults(&scratch);
+	return take(find_written(remark->variable), &scratch, remark);
+}
+
+bool conf_same_variable(struct span a, struct span b)
+{
+	return find_written(a) && find_written(a) == find_written(b);
+}
+
+const char *conf_variable(size_t n)
+{
+	return n < VARIABLES ? variables[n].name : NULL;
+}
+
+/* Each name once: the bit of one that was seen is set in @seen. */
+static bool is_first(const struct variable *v, uint64_t *seen)
+{
+	const uint64_t bit = v ? (uint64_t)1 << (v - variables) : 0;
+	const bool first = !(*seen & bit);
+
+	*seen |= bit;
+	return first;
+}
+
+static void take_environment(char *const *environment, conf_say say, uint64_t *seen,
+			     struct conf *c)
+{
+	struct conf_remark remark = { 0 };
+	const char *value;
+
+	for (; *environment; environment++) {
+		const struct variable *v;
+
+		if (!split(*environment, &remark.variable, &value))
+			continue;
+		remark.value = span_of(value);
+		v = find_variable(remark.variable);
+		if (is_first(v, seen) && take(v, c, &remark))
+			say_if(say, c, &remark);
 	}
 }
 
-static void take_unknown(struct span name, const char *value, conf_say say, const struct conf *c)
+/* From the end, where the most binding stands. */
+static void take_file(const struct conf_file *file, conf_say say, uint64_t *seen, struct conf *c)
 {
-	const struct conf_remark remark = {
-		.variable = name,
-		.value = span_of(value),
-		.what = "is no variable of libhresv",
-		.used_instead = "",
-		.verbose = 2,
-	};
+	for (size_t i = count_settings(file); i-- > 0;) {
+		const struct conf_setting *s = setting_at(file, i);
+		const struct variable *v = find_written(s->name);
+		struct conf_remark remark = { .variable = s->name, .value = s->value,
+					      .file = file->path, .line = s->line,
+					      .column = v && !s->wrong ? s->value_column : s->column,
+					      .used_instead = "", .verbose = 1 };
 
-	say_if(say, c, &remark);
+		if (s->wrong) {
+			remark.what = s->wrong;
+			say_if(say, c, &remark);
+		} else if (is_first(v, seen) && take(v, c, &remark)) {
+			say_if(say, c, &remark);
+		}
+	}
 }
 
-void conf_parse(char *const *environment, const char *exe, conf_say say, struct conf *ret_conf)
+void conf_parse_with(char *const *environment, const struct conf_file *file, const char *exe,
+		     conf_say say, struct conf *ret_conf)
 {
 	static char *const empty[] = { NULL };
 	struct conf c;
 	uint64_t seen = 0;
 	const char *value;
-	struct span name;
 
 	if (!environment)
 		environment = empty;
 	conf_defaults(&c);
-	value = lookup(environment, PREFIX "VERBOSE");
+	value = lookup(environment, file, PREFIX "VERBOSE");
 	if (value)	/* it decides what is said of the others */
-		parse_value(find_variable(span_of(PREFIX "VERBOSE")), value, &c);
-	value = lookup(environment, PREFIX "RESTRICT_EXE");
-	if (value) {
-		c.filtered = restricted(value, exe);
-		c.active = !c.filtered;
-	}
-	for (; *environment; environment++) {
-		const struct variable *v;
-
-		if (!split(*environment, &name, &value))
-			continue;
-		v = find_variable(name);
-		if (!v) {
-			take_unknown(name, value, say, &c);
-		} else if (!(seen >> (v - variables) & 1)) {
-			seen |= (uint64_t)1 << (v - variables);
-			take(v, name, value, say, &c);
-		}
-	}
+		conf_value(find_variable(span_of(PREFIX "VERBOSE")), value, &c);
+	value = lookup(environment, file, PREFIX "RESTRICT_EXE");
+	c.filtered = value && restricted(value, exe);
+	take_environment(environment, say, &seen, &c);
+	take_file(file, say, &seen, &c);
+	c.active = c.active && !c.filtered;
 	*ret_conf = c;
+}
+
+void conf_parse(char *const *environment, const char *exe, conf_say say, struct conf *ret_conf)
+{
+	conf_parse_with(environment, NULL, exe, say, ret_conf);
 }

@@ -19,9 +19,9 @@
 
 struct mapping {
 	uint64_t lo, hi;
-	uint64_t offset, inode;		/* of a line alone */
-	bool segment;
 	struct map_facts facts;
+	uint64_t offset, inode;		/* known from a line alone */
+	struct span name;
 };
 
 static bool is_huge_name(struct span name)
@@ -45,19 +45,19 @@ static struct map_facts facts_of(struct span name, int prot, bool shared)
 /* "lo-hi rwxp offset dev inode name" (proc_pid_maps(5)). */
 static int parse_line(struct span line, struct mapping *ret)
 {
-	struct span range, perms, offset, device, inode, lo, name = { 0 };
+	struct span range, perms, word, lo;
 	struct mapping m = { 0 };
 
 	if (!span_next_word(&line, &range) || !span_next_word(&line, &perms) || perms.bytes < 4 ||
 	    !span_next_field(&range, '-', &lo) || text_hex(lo, &m.lo) || text_hex(range, &m.hi))
 		return -EBADMSG;
-	if (!span_next_word(&line, &offset) || text_hex(offset, &m.offset) ||
-	    !span_next_word(&line, &device) || !span_next_word(&line, &inode) ||
-	    text_u64(inode, &m.inode))
-		return -EBADMSG;
-	name = span_trim(line);
-	m.segment = span_starts(name, "/SYSV");
-	m.facts = facts_of(name,
+	if (span_next_word(&line, &word))
+		text_hex(word, &m.offset);
+	span_next_word(&line, &word);
+	if (span_next_word(&line, &word))
+		text_u64(word, &m.inode);
+	m.name = span_trim(line);
+	m.facts = facts_of(m.name,
 			   (perms.at[0] == 'r' ? PROT_READ : 0) |
 			   (perms.at[1] == 'w' ? PROT_WRITE : 0) |
 			   (perms.at[2] == 'x' ? PROT_EXEC : 0), perms.at[3] == 's');
@@ -247,23 +247,23 @@ int maps_read_end(const char *root, uintptr_t at, uintptr_t *ret_end)
 	return err;
 }
 
-int maps_each_of_segment(const char *root, uintptr_t at,
-			 void (*each)(uintptr_t lo, uintptr_t hi, void *arg), void *arg)
+int maps_walk(const char *root, uintptr_t lo, uintptr_t hi,
+	      void (*each)(const struct map_part *part, void *arg), void *arg)
 {
 	struct blob text = { 0 };
 	struct span rest, line;
-	struct mapping m, first = { 0 };
+	struct mapping m;
 	int err = blob_read_under(root, "/proc/self/maps", &text);
 
 	if (err)
 		return err;
 	rest = (struct span){ text.at, text.bytes };
 	while (span_next_line(&rest, &line)) {
-		if (parse_line(line, &m) != 0 || m.lo < at || !m.segment || m.offset != m.lo - at ||
-		    (first.segment && m.inode != first.inode))
+		if (parse_line(line, &m) != 0 || m.hi <= lo)
 			continue;
-		first = m;
-		each(m.lo, m.hi, arg);
+		if (m.lo >= hi)
+			break;
+		each(&(struct map_part){ m.lo, m.hi, m.facts, m.offset, m.inode, m.name }, arg);
 	}
 	blob_free(&text);
 	return 0;

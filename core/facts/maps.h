@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/base/text.h"
+
 struct map_facts {
 	int prot;
 	bool shared;
@@ -31,14 +33,19 @@ int maps_read_range(const char *root, uintptr_t lo, uintptr_t hi, struct map_fac
  */
 int maps_room(const char *root, uint64_t *ret_limit, uint64_t *ret_used);
 
+/* One of the kernel's mappings; the name is valid during the call alone. */
+struct map_part {
+	uintptr_t lo, hi;
+	struct map_facts facts;
+	uint64_t offset, inode;
+	struct span name;
+};
+
+/* Calls @each for every mapping that overlaps [lo, hi), ascending. -errno of reading. */
+int maps_walk(const char *root, uintptr_t lo, uintptr_t hi,
+	      void (*each)(const struct map_part *part, void *arg), void *arg);
+
 /* Where the kernel's mapping that holds @at ends: 0 and *ret_end; -EFAULT: there is none. */
 int maps_read_end(const char *root, uintptr_t at, uintptr_t *ret_end);
-
-/*
- * Calls @each for every mapping from @at on of the segment (System V) that begins there:
- * what shmdt(2) of @at unmaps, whatever lies between. -errno of reading /proc/self/maps.
- */
-int maps_each_of_segment(const char *root, uintptr_t at,
-			 void (*each)(uintptr_t lo, uintptr_t hi, void *arg), void *arg);
 
 #endif

@@ -35,6 +35,7 @@
 
 #define PAGE ((size_t)2 << 20)
 #define BLOCK ((size_t)4096)
+#define FORKS 3		/* a round */
 #define WORDS (BLOCK / sizeof(uint64_t))
 #define BLOCKS_MOST (512 * 512)
 
@@ -262,7 +263,8 @@ int main(int argc, char **argv)
 	blocks = pages * PAGE / BLOCK;
 	if (blocks > BLOCKS_MOST)
 		wrong("too many pages");
-	while (rounds--)
-		round_of(pages, strchr(how, 'g') ? MAP_HUGETLB : 0, 3);
+	for (long n = 0; n < rounds; n++)
+		round_of(pages, strchr(how, 'g') ? MAP_HUGETLB : 0, FORKS);
+	printf("%ld forks, as many of children\n", rounds * FORKS);
 	return 0;
 }

@@ -287,6 +287,77 @@ TEST_TIMEOUT(fork_of_fifty_children_keeps_all_of_them_right, 120)
 	EVERY_POOL("serves_with_many_children");
 }
 
+/* Hundreds alive at once; each has the moment of its fork, and its parent what it wrote since. */
+PROGRAM(has_hundreds_of_children)
+{
+	char *at = fresh();
+	pid_t pid[300];
+	int stop[2];
+
+	REQUIRE_EQ(pipe(stop), 0);
+	for (int n = 0; n < 300; n++) {
+		*(int *)(void *)(at + (size_t)n % PAGES * PAGE + 64) = n;
+		pid[n] = fork();
+		REQUIRE_TRUE(pid[n] >= 0);
+		if (pid[n] == 0) {
+			int *mine = (int *)(void *)(at + (size_t)n % PAGES * PAGE + 64);
+			char c;
+
+			close(stop[1]);
+			if (*mine != n || read(stop[0], &c, 1) != 0 || *mine != n)
+				_exit(1);
+			*mine = -n;
+			_exit(*mine == -n && (n < PAGES || mine[1] != -n) ? 0 : 1);
+		}
+	}
+	close(stop[1]);
+	for (int n = 0; n < 300; n++)
+		EXPECT_EQ(status_of(pid[n]), 0);
+	for (int n = 300 - PAGES; n < 300; n++)
+		EXPECT_EQ(*(int *)(void *)(at + (size_t)n % PAGES * PAGE + 64), n);
+}
+
+TEST_TIMEOUT(fork_of_hundreds_of_children_keeps_all_of_them_right, 120)
+{
+	pool_set(PAGE, PAGES);
+	run_with_us("has_hundreds_of_children");
+	pool_set(PAGE, 4 * PAGES);
+	run_with_us("has_hundreds_of_children");
+}
+
+/* A process that shares the memory: what it writes is the parent's, nothing is copied. */
+static int write_for_both(void *at)
+{
+	fill_pages(at, BYTES, 5);
+	return 0;
+}
+
+PROGRAM(shares_by_clone)
+{
+	static char stack[64 << 10] __attribute__((aligned(16)));
+	char *at = fresh();
+	pid_t pid;
+
+	pid = clone(write_for_both, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, at);
+	EXPECT_EQ(status_of(pid), 0);
+	EXPECT_TRUE(holds_pages(at, BYTES, 5));
+	fill_pages(at, BYTES, 1);
+	pid = clone(write_for_both, stack + sizeof(stack), CLONE_VM | CLONE_FILES | SIGCHLD, at);
+	EXPECT_EQ(status_of(pid), 0);
+	EXPECT_TRUE(holds_pages(at, BYTES, 5));
+	EXPECT_EQ(huge_in(at, BYTES), BYTES);
+	fill_pages(at, BYTES, 1);
+	pid = fork();
+	if (pid == 0)
+		be_child(at);
+	be_parent(at, pid);
+}
+
+TEST(clone_with_clone_vm_shares_memory_that_stays_huge)
+{
+	EVERY_POOL("shares_by_clone");
+}
+
 PROGRAM(shares_on_purpose)
 {
 	char *at = map(BYTES, MAP_SHARED);

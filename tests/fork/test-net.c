@@ -16,67 +16,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/fork/net.h"
 #include "tests/harness/cgroup.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/memory.h"
 #include "tests/harness/pool.h"
 #include "tests/harness/program.h"
-
-#define PAGE (2 * MIB)
-#define PAGES 4
-#define BYTES (PAGES * PAGE)
-#define RW (PROT_READ | PROT_WRITE)
-
-static void *map(size_t bytes, int flags)
-{
-	void *at = mmap(NULL, bytes, RW, flags | MAP_ANONYMOUS, -1, 0);
-
-	REQUIRE_NE(at, MAP_FAILED);
-	return at;
-}
-
-static int status_of(pid_t pid)
-{
-	int status = -1;
-
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-/* A child that keeps what it shares until told; a policy that shares without a page to spare. */
-static pid_t keeper(int ret_stop[2])
-{
-	pid_t pid;
-	char c;
-
-	REQUIRE_EQ(pipe(ret_stop), 0);
-	pid = fork();
-	if (pid == 0) {
-		close(ret_stop[1]);
-		if (read(ret_stop[0], &c, 1) < 0)
-			_exit(1);
-		_exit(0);
-	}
-	close(ret_stop[0]);
-	return pid;
-}
-
-static char *shared_with_a_child(int stop[2], pid_t *ret_pid)
-{
-	char *at = map(BYTES, MAP_PRIVATE);
-
-	fill_pages(at, BYTES, 1);
-	REQUIRE_EQ(huge_in(at, BYTES), BYTES);
-	*ret_pid = keeper(stop);
-	return at;
-}
-
-static void end_keeper(int stop[2], pid_t pid)
-{
-	close(stop[1]);
-	EXPECT_EQ(status_of(pid), 0);
-}
 
 static void *add_up(void *arg)
 {
@@ -146,56 +91,6 @@ TEST(net_backs_reserved_shared_memory_when_a_limit_is_lowered)
 	snprintf(variable, sizeof(variable), "%s", file);
 	snprintf(limit, sizeof(limit), "LIMIT=%llu", (unsigned long long)PAGE);
 	run_with_us_in("pod", "touches_under_a_lowered_limit", variable, limit);
-}
-
-/* A handler of the program's, and what it was told. */
-static struct {
-	volatile sig_atomic_t calls;
-	siginfo_t info;
-	uintptr_t frame;
-	sigset_t mask;
-	sigjmp_buf back;
-} seen;
-
-static void note(int number, siginfo_t *info, void *context)
-{
-	(void)number;
-	(void)context;
-	seen.calls++;
-	seen.info = *info;
-	seen.frame = (uintptr_t)__builtin_frame_address(0);
-	sigprocmask(SIG_BLOCK, NULL, &seen.mask);
-	siglongjmp(seen.back, 1);
-}
-
-/* A page behind the end of a file: SIGBUS that is nobody's fault but the program's. */
-static char *truncated(void)
-{
-	int fd = memfd_create("short", MFD_CLOEXEC);
-	char *at = mmap(NULL, 4096, RW, MAP_SHARED, fd, 0);
-
-	close(fd);
-	return at;
-}
-
-static void expect_handler_told(char *bad, int number)
-{
-	seen.calls = 0;
-	if (sigsetjmp(seen.back, 1) == 0)
-		*(volatile char *)bad = 1;
-	EXPECT_EQ(seen.calls, 1);
-	EXPECT_EQ(seen.info.si_signo, number);
-	EXPECT_EQ(seen.info.si_addr, bad);
-	EXPECT_EQ(seen.info.si_code, number == SIGBUS ? BUS_ADRERR : SEGV_ACCERR);
-}
-
-static void install(int number, int flags, const sigset_t *mask)
-{
-	struct sigaction action = { .sa_sigaction = note, .sa_flags = SA_SIGINFO | flags };
-
-	if (mask)
-		action.sa_mask = *mask;
-	EXPECT_EQ(sigaction(number, &action, NULL), 0);
 }
 
 PROGRAM(catches_its_own)

@@ -1,148 +1,173 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# timeout: 900
-# Redis saves a snapshot in a child while clients overwrite every key: the snapshot
-# holds exactly the values of the moment of the fork, whatever the pool has to spare.
+# timeout: 3600
+# Redis saves in a child while clients overwrite every key: what is saved holds exactly
+# the values of the moment of the fork, whatever the pool or a limit has to spare.
+#
+# HRESV_REDIS_MIB=1024 takes that much of values instead of 60. Every case there is, in
+# turns with stock Redis, a line each in the file $HRESV_REDIS_TABLE:
+#	for case in $(tests/programs/test-redis-bgsave.sh --cases); do
+#		HRESV_REDIS_MIB=1024 HRESV_REDIS_CASE=$case HRESV_REDIS_TABLE=table \
+#			tests/programs/test-redis-bgsave.sh one_case
+#	done
 . "$(dirname "$0")/../harness/functions.sh"
-TEST_TIMEOUT=300
+MIB=${HRESV_REDIS_MIB:-60}
+TEST_TIMEOUT=$((300 + MIB * 3))
 
-KEYS=60000	# of 1 KiB
-aof=no
+KEYS=$((MIB * 1024))	# of 1 KiB
 port=$((20000 + $$ % 20000))
 
 stop() { kill -KILL "$1" 2>/dev/null || true; }
 
-cli() { redis-cli -p "$port" "$@"; }
+clients() { "$BUILD/tests/programs/prog-redis" "$port" "$KEYS" "$@"; }
 
 # Launchers exec, so that $! is the server.
 ours=(env "LD_PRELOAD=$BUILD/libhresv.so")
 ours_without_uffd=("${ours[@]}" "$BUILD/tests/fork/prog-without-uffd")
 
-# start_redis LAUNCHER...: a server of its own in $tmp
+# start_redis LAUNCHER... -- SETTING...: a server of its own in $tmp
 start_redis() {
-	"$@" redis-server --port "$port" --bind 127.0.0.1 --dir "$tmp" --save '' --appendonly "$aof" \
-		--daemonize no --logfile "$tmp/log" --proto-max-bulk-len 1mb >"$tmp/out" 2>&1 &
-	server=$!
+	local launcher=()
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do
+		launcher+=("$1")
+		shift
+	done
+	shift || true
+	port=$((port + 1))
+	"${launcher[@]}" redis-server --port "$port" --bind 127.0.0.1 --dir "$tmp" --save '' \
+		--daemonize no --logfile "$tmp/log" --auto-aof-rewrite-percentage 0 "$@" >"$tmp/out" 2>&1 &
+	launched=$!
+	cleanup_fn stop "$launched"
+	wait_until 20 redis-cli -p "$port" ping
+	server=$(redis-cli -p "$port" info server | sed -n 's/^process_id:\([0-9]*\).*/\1/p')
 	cleanup_fn stop "$server"
-	wait_until 20 cli ping
 }
 
-# clients PYTHON: with set_all(letter), check_all(letter), reply(command...)
-clients() {
-	KEYS=$KEYS PORT=$port python3 - <<-END
-		import os, socket, time
-		keys, port = int(os.environ["KEYS"]), int(os.environ["PORT"])
-		s = socket.create_connection(("127.0.0.1", port))
-		f = s.makefile("rb")
-		def send(*words):
-		    words = [w if isinstance(w, bytes) else str(w).encode() for w in words]
-		    return b"*%d\r\n" % len(words) + b"".join(b"\$%d\r\n%s\r\n" % (len(w), w) for w in words)
-		def answer():
-		    line = f.readline()
-		    assert line and not line.startswith(b"-"), line
-		    if line.startswith(b"\$"):
-		        n = int(line[1:])
-		        return None if n < 0 else f.read(n + 2)[:-2]
-		    return line.strip()
-		def reply(*words):
-		    s.sendall(send(*words))
-		    return answer()
-		def value(letter, i):
-		    return (b"%s%08d" % (letter.encode(), i)) * 113
-		def many(make, judge):
-		    longest = 0
-		    for lo in range(0, keys, 500):
-		        then = time.monotonic()
-		        s.sendall(b"".join(make(i) for i in range(lo, lo + 500)))
-		        for i in range(lo, lo + 500):
-		            judge(i, answer())
-		        longest = max(longest, time.monotonic() - then)
-		    return longest
-		def stored(i, got):
-		    assert got == b"+OK", (i, got)
-		def set_all(letter):
-		    return many(lambda i: send("set", "key:%d" % i, value(letter, i)), stored)
-		def check_all(letter):
-		    wrong = []
-		    many(lambda i: send("get", "key:%d" % i),
-		         lambda i, got: got == value(letter, i) or wrong.append(i))
-		    assert not wrong, "%d wrong keys, first %d" % (len(wrong), wrong[0])
-		def info(name):
-		    for line in reply("info", "persistence").decode().split("\r\n"):
-		        if line.startswith(name + ":"):
-		            return line.split(":", 1)[1]
-		def wait_for(name, value):
-		    end = time.monotonic() + 60
-		    while info(name) != value:
-		        assert time.monotonic() < end, "waited in vain for " + name
-		        time.sleep(0.02)
-		$1
-	END
+end_redis() {
+	redis-cli -p "$port" shutdown nosave >/dev/null 2>&1 || true
+	wait "$launched" 2>/dev/null || true
 }
 
-# snapshot_holds SPARE LAUNCHER...: pages to spare in percent of what the server holds
-snapshot_holds() {
-	local spare=$1 used
-	shift
-	pool_set 220
-	start_redis "$@"
-	clients 'set_all("a")'
-	expect_huge_kb "$server" 60000 450560
-	used=$(($(pool_get total) - $(pool_get free)))
-	echo $((used + used * spare / 100)) >"$(pool_file "$(default_page_bytes)" nr_hugepages)"
-	clients 'reply("bgsave")
-longest = set_all("b")
-wait_for("rdb_bgsave_in_progress", "0")
-assert info("rdb_last_bgsave_status") == "ok", info("rdb_last_bgsave_status")
-check_all("b")
-print("# longest wait of 500 keys: %.1f ms" % (longest * 1000))'
-	cli shutdown nosave || true
-	wait_until 10 pool_is_free
-	start_redis env
-	clients 'wait_for("loading", "0")
-check_all("a")'
-	cli shutdown nosave || true
+# tell WHAT BY SPARE
+tell() {
+	echo "# $* $(cat said)"
+	[ -z "${HRESV_REDIS_TABLE:-}" ] ||
+		echo "${HRESV_REDIS_CASE:-} $(cat said)" >>"$HRESV_REDIS_TABLE"
 }
 
 pool_is_free() { [ "$(pool_get free)" = "$(pool_get total)" ]; }
 
-# rewrite_holds SPARE LAUNCHER...: the append-only file, rewritten meanwhile
-rewrite_holds() {
-	local spare=$1 used
-	shift
-	pool_set 220
-	start_redis "$@"
-	clients 'set_all("a")'
+# leave_spare pool|limit|stock PERCENT: of what the server holds
+leave_spare() {
+	local used pages
+	[ "$1" != stock ] || return 0
 	used=$(($(pool_get total) - $(pool_get free)))
-	echo $((used + used * spare / 100)) >"$(pool_file "$(default_page_bytes)" nr_hugepages)"
-	clients 'reply("config", "set", "appendonly", "yes")
-wait_for("aof_rewrite_in_progress", "0")
-wait_for("aof_rewrite_scheduled", "0")
-reply("bgrewriteaof")
-set_all("b")
-wait_for("aof_rewrite_in_progress", "0")
-assert info("aof_last_bgrewrite_status") == "ok"
-check_all("b")'
-	cli shutdown nosave || true
-	aof=yes
+	pages=$((used + used * $2 / 100))
+	if [ "$1" = limit ]; then
+		cgroup_limit fault $((pages * $(default_page_bytes)))
+	else
+		echo "$pages" >"$(pool_file "$(default_page_bytes)" nr_hugepages)"
+	fi
+}
+
+# Most of the keys' memory must have come from the pool, or nothing is tested.
+loaded_server() {
+	local by=$1
+	shift
+	pool_set $((MIB * 17 / 10 + 100))
+	if [ "$by" = limit ]; then
+		cgroup_make pod
+		cgroup_limit fault max
+		start_redis cgroup_exec "$@"
+	else
+		start_redis "$@"
+	fi
+	clients set a
+	[ "$by" = stock ] || expect_huge_kb "$server" $((MIB * 1000)) $((MIB * 1700 + 100000))
+}
+
+# snapshot_holds pool|limit SPARE LAUNCHER...
+snapshot_holds() {
+	local by=$1 spare=$2
+	shift 2
+	loaded_server "$by" "$@"
+	leave_spare "$by" "$spare"
+	clients save bgsave b >said
+	tell bgsave "$by" "$spare"
+	clients check b
+	end_redis
+	wait_until 10 pool_is_free
 	start_redis env
-	clients 'wait_for("loading", "0")
-check_all("b")'
-	cli shutdown nosave || true
+	clients wait loading 0
+	clients check a
+	end_redis
+}
+
+# rewrite_holds pool|limit SPARE LAUNCHER...: the append-only file, rewritten meanwhile
+rewrite_holds() {
+	local by=$1 spare=$2
+	shift 2
+	loaded_server "$by" "$@"
+	clients ask config set appendonly yes >/dev/null
+	clients wait aof_rewrite_in_progress 0
+	clients wait aof_rewrite_scheduled 0
+	leave_spare "$by" "$spare"
+	clients save bgrewriteaof b >said
+	tell rewrite "$by" "$spare"
+	clients check b
+	end_redis
+	wait_until 10 pool_is_free
+	# The child's part of it alone, and then the whole.
+	cp "$tmp"/appendonlydir/*.base.rdb "$tmp/dump.rdb"
+	start_redis env
+	clients wait loading 0
+	clients check a
+	end_redis
+	start_redis env -- --appendonly yes
+	clients wait loading 0
+	clients check b
+	end_redis
 }
 
 needs() {
-	requires redis-server redis-cli python3
+	requires redis-server redis-cli
 	requires_file "$BUILD/tests/fork/prog-without-uffd"
 }
 
-test_redis_snapshot_holds_with_no_page_to_spare() { needs; snapshot_holds 0 "${ours[@]}"; }
-test_redis_snapshot_holds_with_5_percent_to_spare() { needs; snapshot_holds 5 "${ours[@]}"; }
-test_redis_snapshot_holds_with_20_percent_to_spare() { needs; snapshot_holds 20 "${ours[@]}"; }
-test_redis_snapshot_holds_with_50_percent_to_spare() { needs; snapshot_holds 50 "${ours[@]}"; }
-test_redis_snapshot_holds_with_100_percent_to_spare() { needs; snapshot_holds 110 "${ours[@]}"; }
-test_redis_snapshot_holds_without_userfaultfd_and_no_page_to_spare() { needs; snapshot_holds 0 "${ours_without_uffd[@]}"; }
-test_redis_snapshot_holds_without_userfaultfd_and_50_percent_to_spare() { needs; snapshot_holds 50 "${ours_without_uffd[@]}"; }
-test_redis_rewrite_holds_with_no_page_to_spare() { needs; rewrite_holds 0 "${ours[@]}"; }
+all_cases() {
+	local what how spare
+	for what in snapshot rewrite; do
+		echo $what/stock/0/stock
+		for how in pool/%s/uffd pool/%s/none limit/%s/uffd; do
+			for spare in 0 5 20 50 110; do
+				printf "$what/$how\n" $spare
+			done
+		done
+	done
+}
+
+one_case() {
+	local what by spare how launch=(env)
+	needs
+	IFS=/ read -r what by spare how <<<"$HRESV_REDIS_CASE"
+	case $how in
+	uffd) launch=("${ours[@]}") ;;
+	none) launch=("${ours_without_uffd[@]}") ;;
+	esac
+	"${what}_holds" "$by" "$spare" "${launch[@]}"
+}
+
+[ "${1:-}" != --cases ] || { all_cases; exit 0; }
+
+test_redis_snapshot_holds_with_no_page_to_spare() { needs; snapshot_holds pool 0 "${ours[@]}"; }
+test_redis_snapshot_holds_with_5_percent_to_spare() { needs; snapshot_holds pool 5 "${ours[@]}"; }
+test_redis_snapshot_holds_with_20_percent_to_spare() { needs; snapshot_holds pool 20 "${ours[@]}"; }
+test_redis_snapshot_holds_with_50_percent_to_spare() { needs; snapshot_holds pool 50 "${ours[@]}"; }
+test_redis_snapshot_holds_with_100_percent_to_spare() { needs; snapshot_holds pool 110 "${ours[@]}"; }
+test_redis_snapshot_holds_under_a_limit_with_nothing_to_spare() { needs; snapshot_holds limit 0 "${ours[@]}"; }
+test_redis_snapshot_holds_without_userfaultfd_and_no_page_to_spare() { needs; snapshot_holds pool 0 "${ours_without_uffd[@]}"; }
+test_redis_snapshot_holds_without_userfaultfd_and_50_percent_to_spare() { needs; snapshot_holds pool 50 "${ours_without_uffd[@]}"; }
+test_redis_rewrite_holds_with_no_page_to_spare() { needs; rewrite_holds pool 0 "${ours[@]}"; }
+test_redis_rewrite_holds_without_userfaultfd_and_no_page_to_spare() { needs; rewrite_holds pool 0 "${ours_without_uffd[@]}"; }
 
 run_tests "$@"

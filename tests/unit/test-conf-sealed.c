@@ -22,7 +22,7 @@ TEST(conf_seal_under_at_secure_turns_everything_off)
 	const struct conf *c;
 
 	faults_arm_from(1, EIO);
-	REQUIRE_EQ(conf_seal(block, true, &c), 0);
+	REQUIRE_EQ(conf_seal(block, NULL, true, &c), 0);
 	EXPECT_FALSE(faults_fired());	/* not one system call */
 	EXPECT_TRUE(c->secure);
 	EXPECT_FALSE(c->active);
@@ -37,7 +37,7 @@ TEST(conf_seal_without_variables_costs_no_system_call)
 	const struct conf *c;
 
 	faults_arm_from(1, EIO);
-	REQUIRE_EQ(conf_seal(block, false, &c), 0);
+	REQUIRE_EQ(conf_seal(block, NULL, false, &c), 0);
 	EXPECT_FALSE(faults_fired());
 	EXPECT_TRUE(c->active);
 	conf_unseal(c);
@@ -49,7 +49,7 @@ TEST(conf_seal_leans_on_nothing_in_the_environment)
 	char *block[] = { path, stats, NULL };
 	const struct conf *c;
 
-	REQUIRE_EQ(conf_seal(block, false, &c), 0);
+	REQUIRE_EQ(conf_seal(block, NULL, false, &c), 0);
 	memset(path, 'x', sizeof(path) - 1);
 	memset(stats, 'x', sizeof(stats) - 1);
 	EXPECT_STR_EQ(c->paths, "/mnt/huge");
@@ -63,7 +63,7 @@ TEST_SIGNAL(conf_sealed_cannot_be_written, SIGSEGV)
 	char *block[] = { (char *)"HUGETLB_LIMIT=1G", NULL };
 	const struct conf *c;
 
-	REQUIRE_EQ(conf_seal(block, false, &c), 0);
+	REQUIRE_EQ(conf_seal(block, NULL, false, &c), 0);
 	*(volatile bool *)(uintptr_t)&c->active = false;
 }
 
@@ -75,19 +75,19 @@ TEST(conf_seal_reads_the_executable_only_when_restricted)
 	char *limited[] = { (char *)"HUGETLB_LIMIT=1G", NULL };
 	const struct conf *c;
 
-	REQUIRE_EQ(conf_seal(block, false, &c), 0);
+	REQUIRE_EQ(conf_seal(block, NULL, false, &c), 0);
 	EXPECT_TRUE(c->active);
 	conf_unseal(c);
-	REQUIRE_EQ(conf_seal(others, false, &c), 0);
+	REQUIRE_EQ(conf_seal(others, NULL, false, &c), 0);
 	EXPECT_TRUE(c->filtered);
 	conf_unseal(c);
 	faults_arm_call(SYS_readlinkat, 1, EACCES);
-	REQUIRE_EQ(conf_seal(block, false, &c), 0);
+	REQUIRE_EQ(conf_seal(block, NULL, false, &c), 0);
 	EXPECT_TRUE(faults_fired());
 	EXPECT_TRUE(c->filtered);	/* not known to be one of those named */
 	conf_unseal(c);
 	faults_arm_call(SYS_readlinkat, 1, EACCES);
-	REQUIRE_EQ(conf_seal(limited, false, &c), 0);
+	REQUIRE_EQ(conf_seal(limited, NULL, false, &c), 0);
 	EXPECT_FALSE(faults_fired());
 	conf_unseal(c);
 }
@@ -99,7 +99,7 @@ TEST(conf_seal_leaks_nothing_whichever_call_fails)
 	const struct conf *c = NULL;
 	int err;
 
-	FAILS_EACH_CALL(ENOMEM, c = NULL; err = conf_seal(block, false, &c),
+	FAILS_EACH_CALL(ENOMEM, c = NULL; err = conf_seal(block, NULL, false, &c),
 			{
 				if (err) {
 					EXPECT_EQ(err, -ENOMEM);

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A segment as a loader maps it, made huge with each of the system calls failing in
+ * turn: its content and its protection are there at every moment, and at the end.
+ */
+#include "core/image.h"
+#include "core/route.h"
+#include "tests/faults/held.h"
+#include "tests/faults/old.h"
+
+#define FILE_BYTES (2 * PAGE + 40 * KIB)
+
+struct kind {
+	int prot;
+	enum use use;
+	size_t bss;		/* bytes behind the file's */
+	bool relro;		/* the first huge page is read-only, the rest is not */
+};
+
+static struct image_segment segment;
+
+/* On a line, with nothing beside it, as a linker aligns it. */
+static void load(const struct kind *k)
+{
+	char *room = mmap(NULL, 6 * PAGE, PROT_NONE, ANON | MAP_NORESERVE, -1, 0);
+	char *at = (char *)(((uintptr_t)room + 2 * PAGE - 1) & ~(PAGE - 1));
+	int file = memfd_create("segment", MFD_CLOEXEC);
+	static char *bytes;
+
+	if (!bytes) {
+		bytes = malloc(FILE_BYTES);
+		fill_pages(bytes, FILE_BYTES, 5);
+	}
+	REQUIRE_EQ(write(file, bytes, FILE_BYTES), (ssize_t)FILE_BYTES);
+	munmap(room, 6 * PAGE);
+	REQUIRE_EQ(mmap(at, FILE_BYTES, k->prot, MAP_PRIVATE | MAP_FIXED, file, 0), at);
+	close(file);
+	if (k->bss)
+		REQUIRE_EQ(mmap(at + FILE_BYTES, k->bss, k->prot, ANON | MAP_FIXED, -1, 0),
+			   at + FILE_BYTES);
+	if (k->relro)
+		mprotect(at, PAGE, PROT_READ);
+	segment = (struct image_segment){
+		.lo = (uintptr_t)at, .hi = (uintptr_t)at + FILE_BYTES + k->bss,
+		.room_hi = UINTPTR_MAX, .use = k->use, .aligned = true,
+	};
+}
+
+/* "rwx" of what holds @at. */
+static int prot_at(uintptr_t at)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	unsigned long lo, hi;
+	char line[4096], p[8];
+	int prot = -1;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%lx-%lx %4s", &lo, &hi, p) == 3 && lo <= at && at < hi)
+			prot = (p[0] == 'r' ? 1 : 0) | (p[1] == 'w' ? 2 : 0) | (p[2] == 'x' ? 4 : 0);
+	fclose(f);
+	return prot;
+}
+
+static bool is_right(const struct kind *k)
+{
+	const uintptr_t at = segment.lo;
+	bool right = holds_pages((void *)at, FILE_BYTES, 5) &&
+		     prot_at(at) == (k->relro ? PROT_READ : k->prot) &&
+		     prot_at(at + PAGE) == k->prot && prot_at(segment.hi - 1) == k->prot;
+
+	if (right && k->bss)
+		right = is_zero((void *)(at + FILE_BYTES), k->bss);
+	return right;
+}
+
+static void unload(void)
+{
+	route_unmap(segment.lo, (segment.hi - segment.lo + PAGE - 1) & ~(PAGE - 1));
+}
+
+static void remap_each(struct kind k, size_t pages)
+{
+	pool_set(PAGE, pages);
+	held_grow_records();
+	HELD_EACH_ERRNO(err)
+		for (int nth = 1, fired = 1; fired && nth < HELD_CALLS_MOST; nth++) {
+			const struct held before = held_now();
+
+			load(&k);
+			faults_arm(nth, err);
+			image_remap(&segment);
+			fired = faults_fired();
+			if (!is_right(&k)) {
+				held_tell("image_remap", nth, err);
+				FAIL("something else is there");
+			}
+			if (!fired)
+				EXPECT_EQ(huge_in((void *)segment.lo, segment.hi - segment.lo),
+					  pages * PAGE < segment.hi - segment.lo ?
+					  pages * PAGE : segment.hi - segment.lo);
+			unload();
+			held_expect(&before, "image_remap", nth, err);
+		}
+}
+
+TEST(image_of_text_is_huge_or_as_it_was)
+{
+	remap_each((struct kind){ PROT_READ | PROT_EXEC, USE_TEXT, 0, false }, 3);
+}
+
+TEST(image_of_text_with_too_few_pages_is_partly_huge)
+{
+	remap_each((struct kind){ PROT_READ | PROT_EXEC, USE_TEXT, 0, false }, 1);
+}
+
+TEST(image_of_data_is_huge_or_as_it_was)
+{
+	remap_each((struct kind){ RW, USE_DATA, PAGE, false }, 4);
+}
+
+TEST(image_of_data_keeps_what_is_read_only)
+{
+	remap_each((struct kind){ RW, USE_DATA, 0, true }, 3);
+}
+
+/* The kernel that clears the place first and fails then. */
+static int moves_to_fail;
+
+static long clears_and_fails(long nr, const long args[6], bool *ret_handled)
+{
+	if (nr != SYS_mremap || moves_to_fail-- <= 0)
+		return 0;
+	*ret_handled = true;
+	munmap((void *)args[4], (size_t)args[2]);
+	return -ENOMEM;
+}
+
+TEST(image_mends_the_hole_a_failed_move_leaves)
+{
+	struct kind kinds[] = { { PROT_READ | PROT_EXEC, USE_TEXT, 0, false },
+				{ RW, USE_DATA, PAGE, false } };
+
+	pool_set(PAGE, 4);
+	place_moves(PAGE);
+	for (int fails = 1; fails < 4; fails++)
+		for (int i = 0; i < 2; i++) {
+			load(&kinds[i]);
+			moves_to_fail = fails;
+			sys_set_hook(clears_and_fails);
+			image_remap(&segment);
+			sys_set_hook(NULL);
+			EXPECT_TRUE(is_right(&kinds[i]));
+			unload();
+		}
+}
+
+/* Before Linux 5.16 huge pages can't be moved: nothing is tried, transparent ones apart. */
+TEST(image_where_huge_pages_do_not_move_is_left_alone)
+{
+	struct kind k = { RW, USE_DATA, PAGE, false };
+
+	pool_set(PAGE, 4);
+	load(&k);
+	old_kernel(OLD_NO_HUGE_MREMAP);
+	image_remap(&segment);
+	old_kernel(0);
+	EXPECT_TRUE(is_right(&k));
+	EXPECT_EQ(huge_in((void *)segment.lo, segment.hi - segment.lo), 0);
+	unload();
+}
+
+/* The heap would begin in the last page: that one stays small. */
+static long heap_behind_segment(long nr, const long args[6], bool *ret_handled)
+{
+	(void)args;
+	*ret_handled = nr == SYS_brk;
+	return (long)segment.hi;
+}
+
+TEST(image_leaves_the_heap_its_place)
+{
+	struct kind k = { RW, USE_DATA, 0, false };
+
+	pool_set(PAGE, 4);
+	for (int near = 0; near < 2; near++) {
+		load(&k);
+		sys_set_hook(near ? heap_behind_segment : NULL);
+		image_remap(&segment);
+		sys_set_hook(NULL);
+		EXPECT_TRUE(is_right(&k));
+		EXPECT_EQ(pages_in((void *)segment.lo, 3 * PAGE, PAGE), (near ? 2 : 3) * PAGE);
+		unload();
+	}
+}

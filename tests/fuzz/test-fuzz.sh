@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Every parser on hostile input: a bounded run of each target under AddressSanitizer
+# and UBSan, from the corpus in the tree. HRESV_FUZZ_SECONDS makes it long (make fuzz).
+. "$(dirname "$0")/../harness/functions.sh"
+
+SECONDS_EACH=${HRESV_FUZZ_SECONDS:-4}
+
+# can_fuzz: clang may be there without its run-time library.
+can_fuzz() {
+	requires clang
+	printf 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n)
+		{ return d && n ? 0 : 0; }' >"$tmp/try.c"
+	clang -fsanitize=fuzzer,address,undefined -o "$tmp/try" "$tmp/try.c" 2>/dev/null ||
+		skip "clang with libFuzzer"
+}
+
+# fuzz TARGET SOURCE...: build it and let it run; what it finds is kept beside the build.
+fuzz() {
+	local target=$1 found=$BUILD/fuzz
+	shift
+	can_fuzz
+	mkdir -p "$found" "$tmp/new"
+	(cd "$SOURCE" && clang -g -O1 -std=gnu11 -D_GNU_SOURCE= -pthread -w -I. -I"$BUILD/.." -Iinclude \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		-o "$tmp/$target" "tests/fuzz/fuzz-$target.c" "$@")
+	"$tmp/$target" -seed=1 -max_total_time="$SECONDS_EACH" -max_len=4096 -timeout=10 \
+		-artifact_prefix="$found/$target-" "$tmp/new" "$SOURCE/tests/fuzz/corpus/$target" \
+		>"$tmp/log" 2>&1 || fail "see $found/: $(grep -m3 -E 'ERROR|SUMMARY|runtime error' "$tmp/log")"
+	# It must have tried more than the corpus, or it shows nothing.
+	local runs
+	runs=$(sed -n 's/.*Done \([0-9]*\) runs.*/\1/p' "$tmp/log")
+	[ "${runs:-0}" -gt 1000 ] || fail "only ${runs:-0} runs"
+}
+
+test_facts_survive_any_content_of_their_files() {
+	fuzz facts "$SOURCE"/core/base/*.c "$SOURCE"/core/facts/*.c
+}
+
+test_environment_survives_any_content() {
+	fuzz conf "$SOURCE"/core/base/*.c "$SOURCE"/core/facts/*.c
+}
+
+run_tests "$@"

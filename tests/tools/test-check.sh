@@ -1,0 +1,415 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Each common mistake has its exit status and its mend: those of the supply on a simulated
+# machine, and once more on this one.
+. "$(dirname "$0")/../harness/functions.sh"
+. "$(dirname "$0")/root.sh"
+
+hresv=$BUILD/hresv
+
+# checks STATUS OPTION...: on the simulated machine; what it says is in $tmp/said
+checks() {
+	local want=$1
+	shift
+	requires_file "$hresv"
+	expect_exit "$want" env -u LD_PRELOAD HUGETLB_CONF="${conf:-/dev/null}" "$hresv" --root "$root" \
+		check "$@" >said 2>&1
+}
+
+says() { expect_contains said "$1"; }
+
+test_check_of_enough_pages_is_well() {
+	a_machine
+	checks 0
+	says "possible  200 MiB in 100 pages"
+	says "Nothing stands in the way."
+	checks 0 --need=200M
+}
+
+test_check_of_no_pool_names_the_sysctl_and_the_kernel_command_line() {
+	a_machine
+	pool_of_2m 0 0 0
+	checks 11
+	says "no-pool: "
+	checks 11 --need=1G
+	says "sysctl -w vm.nr_hugepages=512"
+	says "'vm.nr_hugepages = 512' > /etc/sysctl.d/"
+	says "hugepages=512"
+}
+
+test_check_of_a_pool_too_small_counts_what_others_hold() {
+	a_machine
+	pool_of_2m 128 100 40
+	checks 12 --need=1G
+	says "pool-short: the pool has 60 pages of 2 MiB to give, 452 fewer than needed"
+	says "sysctl -w vm.nr_hugepages=580"
+}
+
+test_check_of_a_pool_that_memory_cannot_fill_says_so() {
+	a_machine
+	checks 12 --need=20G
+	says "only 7.8 GiB are available now, of 19.8 GiB more that this takes"
+}
+
+test_check_of_another_page_size_names_its_own_file() {
+	a_machine
+	checks 11 --need=3G --page-size=1G
+	says "echo 3 > /sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages"
+	says "hugepagesz=1G hugepages=3"
+	checks 10 --page-size=16M
+	says "no huge pages of that size"
+}
+
+test_check_of_a_kernel_without_huge_pages_says_so() {
+	a_machine
+	rm -r "$root/sys/kernel" "$root/proc/meminfo"
+	checks 10
+	says "no-huge-pages: "
+}
+
+test_check_of_a_fault_limit_names_group_file_and_pod_line() {
+	a_machine
+	limit_of pod/main '' 10485760 4194304
+	checks 13 --need=40M
+	says "cgroup-fault: the control group /sys/fs/cgroup/pod/main may have 10 MiB"
+	says "room for 3 pages"
+	says "echo 46137344 > /sys/fs/cgroup/pod/main/hugetlb.2MB.max"
+	says "hugepages-2Mi: 40Mi"
+	checks 0
+	limit_of pod '' 0 0
+	checks 13
+	says "the control group /sys/fs/cgroup/pod may have 0 B"
+}
+
+test_check_of_a_reservation_limit_names_its_own_file() {
+	a_machine
+	limit_of pod/main rsvd. 0 0
+	checks 14 --need=40M
+	says "echo 41943040 > /sys/fs/cgroup/pod/main/hugetlb.2MB.rsvd.max"
+}
+
+test_check_names_every_bound_that_is_too_low() {
+	a_machine
+	pool_of_2m 0 0 0
+	limit_of pod/main '' 0 0
+	limit_of pod rsvd. 0 0
+	checks 11 --need=8M
+	says "no-pool: "
+	says "cgroup-fault: "
+	says "cgroup-rsvd: "
+	checks 14 --need=8M --accept=no-pool,cgroup-fault
+	checks 0 --need=8M --accept=no-pool,cgroup-fault,cgroup-rsvd
+	checks 2 --accept=nonsense
+}
+
+test_check_of_huge_pages_charged_as_memory_says_so() {
+	a_machine
+	put proc/self/mountinfo \
+		"31 23 0:28 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw,memory_hugetlb_accounting"
+	put sys/fs/cgroup/pod/memory.max 100000000
+	checks 15
+	says "memory.max = max"
+}
+
+test_check_of_our_own_settings_names_the_variable() {
+	a_machine
+	HUGETLB_LIMIT=4M checks 16 --need=8M
+	says "HUGETLB_LIMIT is 4 MiB"
+	says "HUGETLB_LIMIT=8M, in the environment or hresv.conf"
+	HUGETLB_KEEP_FREE=98 checks 16 --need=8M
+	says "HUGETLB_KEEP_FREE leaves 98 of 100 pages to others"
+	says "HUGETLB_KEEP_FREE=96"
+	HUGETLB_ACTIVE=no checks 16
+	says "switched off"
+	printf '[ls]\nlimit = 2M\n' >own.conf
+	conf=$tmp/own.conf checks 16 --need=8M -- ls
+	conf=$tmp/own.conf checks 0 --need=8M -- cat
+}
+
+test_check_of_segments_names_the_group() {
+	a_machine
+	checks 19 --shm
+	says "sysctl -w vm.hugetlb_shm_group=$(id -g)"
+	says "AmbientCapabilities=CAP_IPC_LOCK"
+	put proc/sys/vm/hugetlb_shm_group 999
+	checks 0 --shm
+}
+
+test_check_of_limited_address_space_names_the_limit() {
+	a_machine
+	(
+		ulimit -v 100000
+		checks 20 --need=150M
+	)
+	says "LimitAS=infinity"
+}
+
+test_check_of_another_node_names_the_nodes_file() {
+	a_machine
+	put sys/devices/system/node/has_memory 0-1
+	put sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages 64
+	put sys/devices/system/node/node0/hugepages/hugepages-2048kB/free_hugepages 3
+	put sys/devices/system/node/node0/hugepages/hugepages-2048kB/surplus_hugepages 0
+	checks 18 --need=40M
+	says "have 3 free"
+	says "/sys/devices/system/node/nodeX/hugepages/"
+}
+
+# --- Programs ----------------------------------------------------------------------
+
+# compile NAME OPTION...: from standard input
+compile() {
+	local name=$1
+	requires cc
+	shift
+	cc -x c -o "$name" - "$@" 2>cc.log || skip "a compiler for $name: $(head -n 1 cc.log)"
+}
+
+test_check_of_an_ordinary_program_is_well() {
+	a_machine
+	checks 0 -- ls
+	says ": a preload reaches it"
+}
+
+test_check_of_a_static_binary_says_what_to_link() {
+	a_machine
+	echo 'int main(void) { return 0; }' | compile still -static
+	checks 30 -- ./still
+	says "static: it is a static binary"
+	says "libhresv-malloc"
+}
+
+test_check_of_a_setuid_program_says_how_to_start_it() {
+	a_machine
+	requires_root
+	cp "$(type -P true)" own
+	chown nobody own
+	chmod 4755 own
+	[ -z "$(findmnt -no OPTIONS -T own | grep -o nosuid)" ] || skip "a directory without nosuid"
+	checks 31 -- ./own
+	says "set-user-ID"
+	says "AmbientCapabilities="
+	chmod 755 own
+	checks 0 -- ./own
+}
+
+test_check_of_an_own_allocator_says_whose_heap_it_is() {
+	a_machine
+	compile own -rdynamic -fno-builtin <<-'END'
+		#include <stddef.h>
+		static char heap[1 << 20];
+		static size_t used;
+		void *malloc(size_t n) { used += (n + 15) & ~15ul; return heap + used - ((n + 15) & ~15ul); }
+		void free(void *at) { (void)at; }
+		int main(void) { return 0; }
+	END
+	checks 32 -- ./own
+	says "it defines malloc itself"
+	checks 0 --accept=own-allocator -- ./own
+	compile named -fno-builtin <<-'END'
+		#include <stddef.h>
+		void *je_malloc(size_t n) { (void)n; return 0; }
+		int main(void) { return je_malloc(1) != 0; }
+	END
+	checks 32 -- ./named
+	says "jemalloc is linked into it"
+	compile stripped -s <<-'END'
+		#include <stdio.h>
+		int main(void) { puts("mimalloc: warning: "); return 0; }
+	END
+	checks 32 -- ./stripped
+	says "mimalloc is linked into it"
+}
+
+test_check_of_a_musl_program_names_its_loader() {
+	a_machine
+	echo 'int main(void) { return 0; }' |
+		compile other -Wl,--dynamic-linker=/lib/ld-musl-x86_64.so.1
+	checks 33 -- ./other
+	says "its loader is /lib/ld-musl-x86_64.so.1"
+	says "not alpine"
+}
+
+test_check_of_another_machine_names_it() {
+	a_machine
+	cp "$(type -P true)" other
+	printf '\363\000' | dd of=other bs=1 seek=18 conv=notrunc 2>dd.log
+	checks 34 -- ./other
+	says "it is for riscv"
+	cp "$(type -P true)" other
+	printf '\001' | dd of=other bs=1 seek=4 conv=notrunc 2>dd.log
+	checks 34 -- ./other
+	says "32 bits"
+}
+
+test_check_of_a_go_program_says_so() {
+	a_machine
+	compile goes <<-'END'
+		__attribute__((section(".note.go.buildid"), aligned(4), used)) static const struct {
+			unsigned name, bytes, type;
+			char text[8];
+		} note = { 4, 4, 4, "Go\0\0id!" };
+		int main(void) { return 0; }
+	END
+	checks 35 -- ./goes
+	says "it is a Go program"
+}
+
+test_check_of_a_program_that_is_none_says_why() {
+	a_machine
+	checks 36 -- no-such-program
+	says "No such file or directory"
+	echo data >data
+	checks 36 -- ./data
+	chmod +x data
+	checks 36 -- ./data
+}
+
+test_check_follows_scripts_and_env() {
+	a_machine
+	echo 'int main(void) { return 0; }' | compile still -static
+	printf '#!%s/still\n' "$tmp" >script
+	printf '#!/usr/bin/env -S A=b ./script\n' >second
+	chmod +x script second
+	checks 30 -- ./script
+	says "for ./script"
+	checks 30 -- ./second
+	checks 30 -- env A=b ./still
+	printf '#!/no/such/interpreter\n' >script
+	checks 36 -- ./script
+	printf '#!%s/loop\n' "$tmp" >loop
+	chmod +x loop
+	checks 36 -- ./loop
+}
+
+# --- The library ---------------------------------------------------------------------
+
+test_check_of_a_noexec_mount_says_so() {
+	a_machine
+	requires_root
+	mkdir closed
+	cleanup_fn umount "$tmp/closed"
+	mount -t tmpfs -o noexec hresv-test closed 2>/dev/null || skip "a mount"
+	cp "$BUILD/libhresv.so" closed
+	checks 41 --library=closed/libhresv.so -- ls
+	says "mounted noexec"
+	says "mount -o remount,exec"
+}
+
+test_check_without_a_library_says_so() {
+	a_machine
+	checks 40 --library=./none.so
+	says "./none.so can't be found"
+}
+
+# --- What is said ------------------------------------------------------------------------
+
+test_check_json_says_the_same() {
+	requires python3
+	a_machine
+	limit_of pod/main '' 0 0
+	checks 13 --json --need=8M --shm -- ls
+	python3 - <<-'END'
+		import json
+		found = json.load(open("said"))
+		assert found["status"] == 13 and found["needed_bytes"] == 8 << 20, found
+		assert found["possible_bytes"] == 0 and found["page_bytes"] == 2 << 20, found
+		assert [t["name"] for t in found["troubles"]] == ["cgroup-fault", "eperm"], found
+		assert any("hugetlb.2MB.max" in m["line"] for m in found["troubles"][0]["mends"]), found
+		assert found["program"].endswith("/ls"), found
+	END
+}
+
+test_check_quiet_says_nothing() {
+	a_machine
+	pool_of_2m 0 0 0
+	checks 11 -q
+	[ ! -s said ] || fail "it says: $(cat said)"
+}
+
+test_check_of_wrong_use_is_2() {
+	a_machine
+	checks 2 --need=much
+	says "is not a size"
+	checks 2 --nonsense
+	checks 2 --trial
+}
+
+test_check_survives_binaries_made_to_hurt() {
+	local i
+	a_machine
+	requires python3
+	python3 - "$(type -P true)" <<-'END'
+		import random, sys
+		whole = open(sys.argv[1], "rb").read()
+		for i in range(60):
+		    random.seed(i)
+		    data = bytearray(whole)
+		    if random.random() < .3:
+		        del data[random.randrange(1, len(data)):]
+		    for _ in range(random.randrange(1, 40)):
+		        at = random.randrange(min(len(data), random.choice([64, 1024, 1 << 20])))
+		        data[at] = random.choice([0, 255, 127, random.randrange(256)])
+		    open(f"hurt{i}", "wb").write(data)
+	END
+	chmod +x hurt*
+	for i in $(seq 0 59); do
+		env -u LD_PRELOAD "$hresv" --root "$root" check -q -- "./hurt$i" && status=0 || status=$?
+		case $status in
+		0 | 3[0-6]) ;;
+		*) fail "round $i: status $status" ;;
+		esac
+	done
+}
+
+# --- This machine ----------------------------------------------------------------------------
+
+# really STATUS COMMAND...: without a simulated machine
+really() {
+	local want=$1
+	shift
+	requires_file "$hresv"
+	export HUGETLB_CONF=/dev/null
+	expect_exit "$want" "$@" >said 2>&1
+}
+
+test_check_here_agrees_with_the_pool_and_its_mend_mends() {
+	local mend
+	pool_set 0
+	really 11 "$hresv" check --need=8M
+	pool_set 2
+	really 12 "$hresv" check --need=8M
+	mend=$(sed -n 's/^  now  *sysctl -w vm.nr_hugepages=//p' said)
+	pool_set "$mend"
+	really 0 "$hresv" check --need=8M
+}
+
+test_check_here_agrees_with_the_control_group_and_its_mend_mends() {
+	pool_set 8
+	cgroup_make pod
+	cgroup_limit fault 0
+	really 13 cgroup_exec "$hresv" check --need=8M
+	sed -n 's/^  now  *\(echo [0-9]* > .*\)/\1/p' said >mend
+	[ -s mend ] || fail "no mend: $(cat said)"
+	sh ./mend
+	really 0 cgroup_exec "$hresv" check --need=8M
+	cgroup_limit fault max
+	cgroup_limit rsvd 0
+	really 14 cgroup_exec "$hresv" check --need=8M
+}
+
+test_check_here_knows_who_may_make_huge_segments() {
+	local file=/proc/sys/vm/hugetlb_shm_group
+	requires_root
+	pool_set 4
+	as_user nobody test -x "$hresv" || skip "a build that others may run"
+	cleanup_fn restore "$(cat $file)" $file
+	restore 0 $file
+	really 19 as_user nobody "$hresv" check --shm
+	says "sysctl -w vm.hugetlb_shm_group=$(id -g nobody)"
+	restore "$(id -g nobody)" $file
+	really 0 as_user nobody "$hresv" check --shm
+}
+
+run_tests "$@"
