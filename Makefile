@@ -85,7 +85,11 @@ ALLOCATOR_OBJ := $(call objects,$(call sources,allocator/*.c))
 ALONE_OBJ     := $(call objects,$(call sources,allocator/alone/*.c))
 endif
 ifeq ($(WITH_TOOLS),yes)
-TOOLS_OBJ     := $(call objects,$(call sources,tools/*.c))
+TOOLS_SRC     := $(call sources,tools/*.c)
+ifeq ($(ELF_LIBS),)
+TOOLS_SRC     := $(filter-out tools/elf%.c,$(TOOLS_SRC))
+endif
+TOOLS_OBJ     := $(call objects,$(TOOLS_SRC))
 endif
 ifeq ($(WITH_COMPAT),yes)
 COMPAT_OBJ    := $(call objects,$(call sources,compat/*.c))
@@ -287,7 +291,7 @@ bench-run: all $(BENCH_BIN)
 ## Installing --------------------------------------------------------------------------
 
 INSTALL ?= install
-PC_FILES := $(if $(HRESV_SO),libhresv.pc) $(if $(MALLOC_SO),libhresv-malloc.pc)
+PC_FILES := hresv-align.pc $(if $(HRESV_SO),libhresv.pc) $(if $(MALLOC_SO),libhresv-malloc.pc)
 PC_FILES := $(patsubst %.in,%,$(filter $(addsuffix .in,$(PC_FILES)),$(call sources,*.pc.in)))
 MAN_PAGES := $(call sources,man/*.[1-8])
 HEADERS  := $(call sources,include/*.h)
@@ -305,7 +309,7 @@ $(foreach f,$(HEADERS),644 $(srcdir)/$(f) $(includedir)/$(notdir $(f)))
 $(foreach f,$(PC_FILES),644 $(BUILD)/$(f) $(pkgconfigdir)/$(f))
 $(foreach f,$(MAN_PAGES),644 $(srcdir)/$(f) $(mandir)/man$(subst .,,$(suffix $(f)))/$(notdir $(f)))
 $(foreach f,$(COMPLETIONS),644 $(srcdir)/$(f) $(datadir)/bash-completion/completions/hresv)
-$(foreach f,$(SCRIPTS),644 $(srcdir)/$(f) $(datadir)/hresv/$(f))
+$(foreach f,$(SCRIPTS),$(if $(filter %/ld,$(f)),755,644) $(srcdir)/$(f) $(datadir)/hresv/$(f))
 endef
 
 $(BUILD)/%.pc: $(srcdir)/%.pc.in config.mk
@@ -319,6 +323,8 @@ install: all $(addprefix $(BUILD)/,$(PC_FILES))	## DESTDIR, prefix, libdir, bind
 		echo "  INSTALL $(DESTDIR)$$3"; \
 		$(INSTALL) -D -m $$1 "$$2" "$(DESTDIR)$$3"; shift 3; done
 	@$(foreach f,$(notdir $(SHARED)),ln -sf $(f).0 "$(DESTDIR)$(libdir)/$(f)";)
+	@# Without this LD_PRELOAD=libhresv.so finds nothing until the next boot.
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig 2>/dev/null || :
 
 uninstall:			## remove what install put there
 	@set -e; set -- $(strip $(manifest)); while [ $$# -gt 0 ]; do \

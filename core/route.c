@@ -30,7 +30,11 @@
 
 bool route_concerns(uintptr_t at, size_t bytes)
 {
-	return bytes && at + bytes > at && pagemap_any(at, at + bytes);
+	if (!bytes || at + bytes <= at)
+		return false;
+	if (at >> GRANULE_SHIFT == (at + bytes - 1) >> GRANULE_SHIFT)
+		return pagemap_get(at) & WORD_KIND_MASK;
+	return pagemap_any(at, at + bytes);
 }
 
 static long as_asked(const struct request *rq)

@@ -175,7 +175,7 @@ static bool swap(uintptr_t aside, uintptr_t at, int prot)
 	if (sys_madvise(at, GRANULE, ADVICE_POPULATE_READ) != 0 ||
 	    writers_hold(at, GRANULE, prot, &w) != 0)
 		return false;
-	if (inflight_settle() != 0) {
+	if (inflight_settle() != 0 || demote_has_pins()) {
 		writers_give_up(&w);
 		return false;
 	}

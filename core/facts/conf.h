@@ -32,6 +32,7 @@ struct conf_elf {
 	bool read, write;	/* R, W, RW */
 	size_t read_page_bytes, write_page_bytes;	/* 0: the default */
 	bool force;		/* HUGETLB_FORCE_ELFMAP */
+	bool perf_map;		/* HUGETLB_PERF_MAP */
 	const char *libraries;	/* HUGETLB_ELFLIBS, NULL when unset */
 };
 
