@@ -92,6 +92,7 @@ static void reserve_on_nodes(unsigned flags)
 	want.bytes = 4 * PAGE;
 	REQUIRE_EQ(hresv_reserve(&want, &r), 0);
 	REQUIRE_EQ(hresv_map(r, 0, 0, 0, &at), 0);
+	memset(at, 1, 4 * PAGE);
 	EXPECT_EQ(pages_on(at, 4, 0), 2);
 	EXPECT_EQ(hresv_unmap(r, at, 4 * PAGE), 0);
 	hresv_release(r);
