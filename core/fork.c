@@ -39,6 +39,7 @@
 #include "core/base/sys.h"
 #include "core/facts/conf.h"
 #include "core/plan.h"
+#include "core/reserve.h"
 
 #define SIZES 4
 #define REVIEW_AGAIN_NS 50000000u
@@ -92,6 +93,7 @@ static void renew(void)
 	promote_renew();
 	plan_renew();
 	attach_renew();
+	reserve_renew();
 	cow_forget();
 	pagemap_walk(forget_unshared, NULL);
 }
@@ -285,6 +287,7 @@ void fork_prepare(void)
 		return;
 	demote_shared_no_more();
 	self_mark();
+	reserve_freeze();
 	a = at_stake();
 	fk.way = choose(conf, &a);
 	act(fk.way);
@@ -325,6 +328,7 @@ void fork_parent(void)
 		promote_thaw();
 		plan_thaw();
 		attach_thaw();
+		reserve_thaw();
 	}
 	promise_end(&fk.promise);
 	if (fk.way == WAY_COPY)
