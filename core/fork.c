@@ -39,6 +39,7 @@
 #include "core/base/sys.h"
 #include "core/facts/conf.h"
 #include "core/plan.h"
+#include "core/reserve.h"
 #include "core/route.h"
 
 #define SIZES 4
@@ -99,6 +100,7 @@ static void renew(void)
 	promote_renew();
 	plan_renew();
 	attach_renew();
+	reserve_renew();
 	cow_forget();
 	route_forget_locks();
 	pagemap_walk(forget_uninherited, NULL);
@@ -293,6 +295,7 @@ void fork_prepare(void)
 		return;
 	demote_shared_no_more();
 	self_mark();
+	reserve_freeze();
 	a = at_stake();
 	fk.way = choose(conf, &a);
 	act(fk.way);
@@ -333,6 +336,7 @@ void fork_parent(void)
 		promote_thaw();
 		plan_thaw();
 		attach_thaw();
+		reserve_thaw();
 	}
 	promise_end(&fk.promise);
 	if (fk.way == WAY_COPY)

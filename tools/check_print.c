@@ -48,7 +48,7 @@ static void print_program(const struct check *c, const struct screen *s)
 	if (c->program.binary.text_bytes + c->program.binary.data_bytes < c->supply.page_bytes)
 		return;
 	head(s, "segments");
-	printf("text of %s, data of %s: small unless HUGETLB_ELFMAP says otherwise\n",
+	printf("text of %s, data of %s: small unless HUGETLB_ELFMAP is set ('hresv elf' says how much could be huge)\n",
 	       size_text(c->program.binary.text_bytes).text,
 	       size_text(c->program.binary.data_bytes).text);
 }

@@ -28,7 +28,7 @@ pages_of() {
 
 # Every pool from empty to twice the need.
 test_any_number_of_pages_is_right() {
-	local need k before
+	local need k
 	requires_2_mib
 	build prog $BOTH
 	pool_set 60

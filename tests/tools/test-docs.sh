@@ -88,6 +88,32 @@ test_docs_migration_session_works() {
 	session docs/migration.md
 }
 
+# The README's own lines: what it tells to run is taken, and what it tells to check says
+# something of this machine.
+test_docs_readme_commands_are_taken() {
+	local line status
+	requires python3
+	install_here
+	sed -n 's/^    \(\$ \)\?\(hresv [^#]*\).*/\2/p' "$SOURCE/README.md" >lines
+	[ "$(wc -l <lines)" -ge 2 ] || fail "it has $(wc -l <lines) lines"
+	while read -r line; do
+		status=0
+		bash -c "${line/hresv run/hresv run --dry-run}" >said 2>&1 || status=$?
+		case $status in
+		0 | 1[0-9] | 3[0-9]) ;;
+		*) fail "$line: status $status: $(head -n 3 said)" ;;
+		esac
+	done <lines
+}
+
+test_docs_have_no_block_that_is_not_run() {
+	local file
+	cd "$SOURCE"
+	for file in README.md $(grep -lE '^```sh$' docs/*.md); do
+		[ "$file" = README.md ] || grep -q "session $file\$" "${BASH_SOURCE[0]}" || fail "$file is not run"
+	done
+}
+
 test_docs_blocks_for_a_cluster_are_shell() {
 	local file
 	for file in "$SOURCE"/docs/*.md; do

@@ -88,11 +88,12 @@ test_file_after_exit_reads_as_the_process_did() {
 	requires python3
 	requires_file "$hresv" "$hold"
 	pool_set 6
-	HUGETLB_STATS=$tmp/stats.%p.json preload "$hold" 8 8 </dev/null >out
+	HUGETLB_VERBOSE=2 HUGETLB_STATS=$tmp/stats.%p.json preload "$hold" 8 8 </dev/null >out 2>table
+	expect_contains table "for all of it to be huge: 8 pages of 2 MiB (the pool has 6,"
 	expect_eq "$(stat -c %a stats.*.json)" 600
 	python3 -m json.tool stats.*.json >/dev/null
 	"$hresv" why stats.*.json >said
-	expect_contains said "ended: huge by libhresv 12 MiB, at most 12 MiB"
+	expect_contains said "huge by libhresv: at its end 12 MiB, at most 12 MiB"
 	expect_contains said "for all of it to be huge: 8 pages of 2 MiB"
 	"$hresv" why --json stats.*.json >said.json
 	expect_eq "$(json 'j["uses"]["mmap"]["small"]' said.json)" "{'pool-short': $((4 * MIB))}"
@@ -137,6 +138,34 @@ test_process_without_us_is_said_to_be_so() {
 	expect_contains said "libhresv is not loaded in it"
 }
 
+# In a namespace it is another pid to itself, and its counts are its own all the same.
+test_process_in_a_pid_namespace_is_told_from_outside() {
+	requires_root
+	requires unshare python3
+	requires_file "$hresv" "$hold"
+	unshare --pid true 2>/dev/null || skip "pid namespaces"
+	mkfifo in
+	LD_PRELOAD=$BUILD/libhresv.so unshare --pid --fork --kill-child "$hold" 8 <in >out &
+	cleanup_fn kill $!
+	exec 7>in
+	wait_until 20 grep -q ready out
+	"$hresv" status --json "$(pgrep -P $!)" >said.json
+	expect_eq "$(json 'j["uses"]["mmap"]["asked"], j["copied"]' said.json)" "$((8 * MIB)) False"
+}
+
+# A child between vfork and exec has its parent's memory, and no counts of its own.
+test_copy_of_a_process_is_called_one() {
+	local copy
+	holds copy 8
+	copy=$(awk '/^copy/ { print $2 }' out)
+	cleanup_fn kill "$copy"
+	"$hresv" status "$copy" >said
+	expect_contains said "it is a copy of process $pid"
+	"$hresv" status "$pid" >said
+	grep -q "is a copy" said && fail "the process itself is called a copy"
+	return 0
+}
+
 test_another_users_process_is_told_as_far_as_it_may_be() {
 	requires_root
 	pool_set 4
@@ -164,7 +193,7 @@ test_user_sees_a_process_of_his_own() {
 	[ "$(cat /proc/sys/kernel/yama/ptrace_scope 2>/dev/null || echo 0)" = 0 ] ||
 		skip "kernel.yama.ptrace_scope = 0"
 	as_user nobody "$hresv" why "$pid" >said
-	expect_contains said "by libhresv 8 MiB"
+	expect_contains said "huge by libhresv: 8 MiB"
 }
 
 test_nonsense_is_refused_by_name() {
