@@ -90,6 +90,17 @@ test_archive_passes_for_glibcs_family() {
 	done
 }
 
+# A handler registered twice would wait for itself at the first fork.
+test_program_with_the_library_or_the_archive_forks() {
+	link shared "$SOURCE/tests/allocator/prog-threads.c" -I"$SOURCE" -L"$BUILD" \
+		-lhresv-malloc -Wl,-rpath,"$BUILD"
+	link static "$SOURCE/tests/allocator/prog-threads.c" -I"$SOURCE" -static \
+		"$BUILD/libhresv-malloc.a"
+	ln -s "$BUILD/libhresv-malloc.so" libhresv-malloc.so.0
+	LD_LIBRARY_PATH=$tmp timeout -s KILL 50 ./shared fork_with_threads || fail "shared: $?"
+	timeout -s KILL 50 ./static fork_with_threads || fail "static: $?"
+}
+
 test_library_linked_and_preloaded_is_one_malloc() {
 	pool_set 60
 	link heap "$heap" -L"$BUILD" -lhresv-malloc
