@@ -3,7 +3,7 @@
  * arena.c - arenas are made here, as threads need them
  *
  * The engine is told to make none but the first (narenas:1): an arena it made by
- * itself would get its own hooks. Threads are dealt out over the arenas in turn.
+ * itself would get its own hooks. Threads come to their arena by way of their cache.
  */
 #include "allocator/arena.h"
 
@@ -20,7 +20,7 @@
 #include "core/base/text.h"
 #include "core/facts/conf.h"
 
-#define ARENAS_A_CPU 2
+#define ARENAS_A_CPU 1
 #define ARENAS_MOST 1024
 #define ARENA_NONE 0u
 

@@ -19,6 +19,9 @@
 /* One list, and what is taken from the engine at once. */
 #define LIST_BYTES ((size_t)256 << 10)
 #define LIST_BLOCKS 2048u
+/* The same for classes that the engine does not cut from slabs: they come seldom. */
+#define LARGE_LIST_BYTES ((size_t)128 << 10)
+#define LARGE_CLASS ((size_t)8 << 10)
 #define FIRST_BLOCKS 4u
 #define BATCH_BYTES ((size_t)32 << 10)
 #define BATCH_BLOCKS 64u
@@ -48,7 +51,8 @@ static int behind(const struct cache *cache)
 
 static uint32_t most_for(unsigned class)
 {
-	size_t most = LIST_BYTES / classes.bytes[class];
+	const size_t bytes = classes.bytes[class];
+	size_t most = (bytes < LARGE_CLASS ? LIST_BYTES : LARGE_LIST_BYTES) / bytes;
 
 	return most < LIST_BLOCKS ? (uint32_t)most : LIST_BLOCKS;
 }
