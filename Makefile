@@ -178,8 +178,6 @@ JEMALLOC_NEEDS := exp log round mmap munmap madvise mprotect
 ifneq ($(JEMALLOC_ARCHIVE),)
 JEMALLOC := $(BUILD)/jemalloc/libjemalloc.a
 $(MALLOC_SO) $(MALLOC_A) $(if $(ALLOCATOR_OBJ),$(HRESV_SO) $(COMPAT_SO)): $(JEMALLOC)
-else
-JEMALLOC := $(JEMALLOC_LIBS)
 endif
 
 $(BUILD)/jemalloc/libjemalloc.a: $(JEMALLOC_ARCHIVE) config.mk

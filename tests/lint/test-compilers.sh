@@ -22,10 +22,12 @@ test_clang_builds_everything_without_a_warning() {
 	builds_by clang CC=clang
 }
 
-test_gcc_builds_for_aarch64_without_a_warning() {
+test_gcc_builds_for_aarch64_and_without_an_engine_without_a_warning() {
 	requires aarch64-linux-gnu-gcc
 	builds_by aarch64 CC=aarch64-linux-gnu-gcc --host=aarch64-linux-gnu \
-		--disable-malloc --disable-tools
+		--with-jemalloc-archive=none --disable-tools
+	grep -q 'libjemalloc_pic.a .*: no allocator' said || fail "configure says nothing of it"
+	[ ! -e build/libhresv-malloc.so ] || fail "an allocator without an engine"
 }
 
 run_tests "$@"
