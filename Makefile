@@ -26,7 +26,7 @@ endif
 ## Configuration ---------------------------------------------------------------
 
 # These goals work before anything is configured, and on a machine without autoconf.
-UNCONFIGURED := setup check check-quick lint demo bench bench-quick coverage \
+UNCONFIGURED := setup check check-quick lint torture fuzz machines demo bench bench-quick coverage \
 	clean deb distclean format help
 ifneq ($(filter-out $(UNCONFIGURED),$(or $(MAKECMDGOALS),all)),)
 include config.mk
@@ -183,7 +183,8 @@ $(BUILD)/jemalloc/libjemalloc.a: $(JEMALLOC_ARCHIVE) config.mk
 
 # tests/DIR/test-X.c is a test on the harness; tests/DIR/prog-X.c a program that tests
 # run under the preload. Both may ask for libraries by a line `// link: -luring`.
-TEST_SRC   := $(call sources,tests/*/test-*.c)
+# guest-*.c: tests too, for emulated machines alone (tests/machines).
+TEST_SRC   := $(call sources,tests/*/test-*.c tests/machines/guest-[!i]*.c)
 PROG_SRC   := $(call sources,tests/*/prog-*.c)
 HARNESS_OBJ := $(call objects,$(filter-out $(TEST_SRC) $(PROG_SRC),$(call sources,tests/harness/*.c)))
 HARNESS_A  := $(BUILD)/libharness.a
@@ -242,6 +243,17 @@ quick-run: $(CORE_A) $(INSIDE)
 	@$(runner) --only unit
 lint-run: all
 	@$(runner) --only lint
+
+# Long runs of what make check runs briefly.
+LONG ?= 3600
+
+.PHONY: torture fuzz machines
+torture:			## everything moves under real programs, for LONG seconds
+	@+HRESV_SQUEEZE_SECONDS=$(LONG) $(again) check-run TESTS=tests/torture/test-squeeze.sh
+fuzz:				## hostile input to every parser, for LONG seconds each
+	@+HRESV_FUZZ_SECONDS=$(LONG) $(again) check-run TESTS=tests/fuzz/test-fuzz.sh
+machines:			## all that is tested here on other kernels, emulated
+	@+HRESV_MACHINES=all $(again) check-run TESTS=tests/machines/test-machines.sh
 
 .PHONY: coverage coverage-run
 coverage: setup			## run unit and fault tests, say which lines they reach

@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 
 #include "core/act/cow.h"
+#include "core/act/cut.h"
 #include "core/act/inflight.h"
 #include "core/act/promote.h"
 #include "core/act/stats.h"
@@ -61,7 +62,10 @@ static int swap_out(uintptr_t lo, uintptr_t hi, page_word word)
 	return 0;
 }
 
-/* Where stores would fault, the kernel writes for us, whatever the protection. */
+/*
+ * Where stores would fault, the kernel writes for us, whatever the protection; not
+ * into huge pages before Linux 6.13 or so (6.12 refuses, 6.18 does it).
+ */
 static int zero_by_kernel(uintptr_t lo, uintptr_t hi)
 {
 	static const char zeros[4096] __attribute__((aligned(64)));
@@ -106,11 +110,21 @@ static void swap_out_if_empty(uintptr_t at, page_word word)
 		writers_give_up(&w);
 }
 
+/* Small pages know how to be given up. */
+static int split_and_release(uintptr_t lo, uintptr_t hi)
+{
+	int err = cut_all(lo, hi, REASON_DEMOTED_MADVISE);
+
+	return err ? -ENOMEM : (int)sys_madvise(lo, hi - lo, MADV_DONTNEED);
+}
+
 static int release_part(uintptr_t lo, uintptr_t hi, page_word word)
 {
 	bool huge = cow_own(align_down(lo, word_page_bytes(word)), word);
 	int err = zero(lo, hi, word);
 
+	if (err && huge)
+		return split_and_release(lo, hi);
 	if (!err && huge)
 		swap_out_if_empty(align_down(lo, word_page_bytes(word)), word);
 	return err;

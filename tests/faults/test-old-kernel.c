@@ -129,6 +129,37 @@ TEST(mremap_makes_memory_small_that_cannot_be_moved)
 	EXPECT_EQ(stats_held(), 0);
 }
 
+static long refuse_to_write(long nr, const long args[6], bool *ret_handled)
+{
+	*ret_handled = nr == SYS_pwrite64 && is_huge(args[3] & -4096L);
+	return *ret_handled ? -5 : 0;
+}
+
+/* 6.1 and 6.12 write nothing through /proc/self/mem into huge pages nobody may write. */
+TEST(part_of_read_only_memory_is_given_up_where_the_kernel_does_not_write_to_it)
+{
+	static char was[2 * PAGE];
+	char *at;
+
+	pool_set(PAGE, 2);
+	at = (char *)map(NULL, 2 * PAGE, RW, PRIVATE);
+	REQUIRE_TRUE(!sys_failed((long)at));
+	fill_pages(at, 2 * PAGE, 1);
+	memcpy(was, at, sizeof(was));
+	REQUIRE_EQ(route_protect((uintptr_t)at, 2 * PAGE, PROT_READ, -1), 0);
+	EXPECT_EQ(huge_in(at, 2 * PAGE), 2 * PAGE);
+	sys_set_hook(refuse_to_write);
+	EXPECT_EQ(route_advise((uintptr_t)at + 8192, 4096, MADV_DONTNEED), 0);
+	EXPECT_EQ(route_advise((uintptr_t)at, 4096, MADV_DONTNEED), 0);
+	sys_set_hook(NULL);
+	EXPECT_EQ(at[0], 0);
+	EXPECT_EQ(at[8192], 0);
+	EXPECT_EQ(huge_in(at, 2 * PAGE), PAGE);
+	EXPECT_EQ(memcmp(at + 4096, was + 4096, 4096), 0);
+	EXPECT_EQ(memcmp(at + 12288, was + 12288, sizeof(was) - 12288), 0);
+	EXPECT_EQ(route_unmap((uintptr_t)at, 2 * PAGE), 0);
+}
+
 /* At a place of the program's choice, free or taken. */
 TEST(own_huge_memory_at_a_place_is_proven_there)
 {

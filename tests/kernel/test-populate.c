@@ -71,10 +71,10 @@ TEST(surplus_pages_are_taken_at_mmap)
 	EXPECT_EQ(pool_surplus(PAGE), 0);
 }
 
-/* demote.c, release.c: content is copied out of, and zeroed in, pages nobody may touch. */
-TEST(proc_self_mem_reads_and_writes_what_is_PROT_NONE)
+/* demote.c: content is copied out of pages nobody may touch. (Linux 6.1 and 6.12 don't write there.) */
+TEST(proc_self_mem_reads_what_is_PROT_NONE)
 {
-	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	int fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
 	char *at, byte = 0;
 
 	pool_set(PAGE, 1);
@@ -83,10 +83,6 @@ TEST(proc_self_mem_reads_and_writes_what_is_PROT_NONE)
 	mprotect(at, PAGE, PROT_NONE);
 	EXPECT_EQ(pread(fd, &byte, 1, (off_t)(uintptr_t)at + 7), 1);
 	EXPECT_EQ(byte, 42);
-	byte = 0;
-	EXPECT_EQ(pwrite(fd, &byte, 1, (off_t)(uintptr_t)at + 7), 1);
-	mprotect(at, PAGE, PROT_READ);
-	EXPECT_EQ(at[7], 0);
 	munmap(at, PAGE);
 	close(fd);
 }

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# timeout: 900
+#
+# Other kernels, two nodes, groups of version 1, huge pages counted as memory: in machines
+# emulated in software, each with a pool of its own. HRESV_MACHINES=all (make machines)
+# runs all that is tested here in each of them, half an hour; else what the kernel
+# decides alone.
+. "$(dirname "$0")/../harness/functions.sh"
+
+TEST_TIMEOUT=800
+[ "${HRESV_MACHINES:-}" != all ] || TEST_TIMEOUT=3600
+
+# Tests of a directory, as boot takes them.
+all_of() {
+	local directory
+	for directory; do
+		(cd "$BUILD" && ls "tests/$directory"/test-*)
+	done
+}
+
+# The facts, and more where there is time.
+usual() {
+	all_of kernel
+	[ "${HRESV_MACHINES:-}" != all ] || all_of unit faults preload fork
+}
+
+# in_machine KERNEL OPTION... -- TEST...
+in_machine() {
+	local status=0
+	requires qemu-system-x86_64 cpio apt-get dpkg-deb
+	requires_file "$BUILD/tests/machines/guest-nodes"
+	nice "$SOURCE/tests/machines/boot" "$BUILD" "$1" "$BUILD/machines" "${@:2}" >"$tmp/said" 2>&1 ||
+		status=$?
+	[ "$status" != 77 ] || skip "the package of Linux $1"
+	cat "$tmp/said"
+	[ "$status" = 0 ] || fail "Linux $1: $(grep -m3 -E '^not ok|^=== [1-9]|cannot' "$tmp/said")"
+}
+
+nothing_skipped() {
+	! grep -m1 '^skip' "$tmp/said" || [ "${HRESV_MACHINES:-}" = all ] ||
+		fail "something is missing in the machine"
+}
+
+test_linux_6_1_with_groups_of_version_1_holds() {
+	# shellcheck disable=SC2046
+	in_machine 6.1 guest_cgroup=1 guest_limit=200 -- $(usual) tests/machines/guest-nodes \
+		tests/preload/test-limits tests/fork/test-policy
+}
+
+test_linux_6_12_holds() {
+	# shellcheck disable=SC2046
+	in_machine 6.12 guest_limit=200 -- $(usual) tests/machines/guest-nodes
+	nothing_skipped
+}
+
+test_linux_6_12_that_counts_huge_pages_as_memory_holds() {
+	in_machine 6.12 guest_accounting=1 guest_limit=200 -- tests/machines/guest-accounting
+	nothing_skipped
+}
+
+run_tests "$@"
