@@ -4,10 +4,11 @@
  * alternate one no larger than libc says is enough, and inside the program's handlers.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "tests/fork/net.h"
@@ -16,13 +17,19 @@
 #include "tests/harness/pool.h"
 #include "tests/harness/program.h"
 
-static pthread_barrier_t ready, go;
+#ifndef AT_MINSIGSTKSZ
+#define AT_MINSIGSTKSZ 51
+#endif
 
-/* With nothing mapped below it: what needs more room than it has faults there. */
-static void alternate_stack(void)
+/*
+ * As languages make it: 8 KiB, and more only where the kernel's own frame is large.
+ * With nothing mapped below it: what needs more room than it has faults there.
+ */
+static void alternate_stack(size_t least)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	const size_t bytes = ((size_t)sysconf(_SC_SIGSTKSZ) + page - 1) / page * page;
+	const size_t frame = getauxval(AT_MINSIGSTKSZ), room = least + (frame > 4096 ? frame : 0);
+	const size_t bytes = (room + page - 1) / page * page;
 	char *at = mmap(NULL, page + bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	REQUIRE_NE(at, MAP_FAILED);
@@ -30,43 +37,43 @@ static void alternate_stack(void)
 	EXPECT_EQ(sigaltstack(&(stack_t){ .ss_sp = at + page, .ss_size = bytes }, NULL), 0);
 }
 
-static int deeper(int n)
+static __attribute__((noinline)) int deeper(int n)
 {
 	volatile unsigned char room[4096];
+	int right;
 
 	for (size_t i = 0; i < sizeof(room); i++)
 		room[i] = (unsigned char)n;
-	return n ? deeper(n - 1) + (room[17] == (unsigned char)n) : 0;
+	right = n ? deeper(n - 1) : 0;
+	return right + (n && room[17] == (unsigned char)n);	/* its frame stays meanwhile */
 }
 
-static void *run_on_it(void *arg)
+static ucontext_t here, there;
+static int depth;
+
+static void run_on_it(void)
 {
-	alternate_stack();
-	pthread_barrier_wait(&ready);
-	pthread_barrier_wait(&go);
-	EXPECT_EQ(deeper(700), 700);	/* two pages of it */
-	return arg;
+	depth = deeper(700);	/* two pages of it */
 }
 
+/* As coroutines do: the stack is the program's own memory, the thread is not. */
 PROGRAM(has_its_stack_on_a_shared_page)
 {
 	char *at = map(BYTES, MAP_PRIVATE);
-	pthread_attr_t attr;
-	pthread_t thread;
 	int stop[2];
 	pid_t pid;
 
 	memset(at, 1, BYTES);
-	pthread_barrier_init(&ready, NULL, 2);
-	pthread_barrier_init(&go, NULL, 2);
-	pthread_attr_init(&attr);
-	REQUIRE_EQ(pthread_attr_setstack(&attr, at, BYTES), 0);
-	REQUIRE_EQ(pthread_create(&thread, &attr, run_on_it, NULL), 0);
-	pthread_barrier_wait(&ready);
+	alternate_stack(8192);
 	pid = keeper(stop);
-	pthread_barrier_wait(&go);
-	pthread_join(thread, NULL);
-	EXPECT_LE(huge_in(at, BYTES), BYTES - 2 * PAGE);
+	REQUIRE_EQ(getcontext(&there), 0);
+	there.uc_stack = (stack_t){ .ss_sp = at, .ss_size = BYTES };
+	there.uc_link = &here;
+	makecontext(&there, run_on_it, 0);
+	REQUIRE_EQ(swapcontext(&here, &there), 0);
+	EXPECT_EQ(depth, 700);
+	EXPECT_EQ(at[0], 1);
+	EXPECT_EQ(huge_in(at, BYTES), BYTES - 2 * PAGE);
 	end_keeper(stop, pid);
 }
 
@@ -103,7 +110,7 @@ PROGRAM(writes_in_its_bus_handler)
 	pid_t pid;
 
 	own_error = truncated();
-	alternate_stack();
+	alternate_stack(16384);
 	sigfillset(&action.sa_mask);
 	sigaction(SIGBUS, &action, NULL);
 	for_handler = shared_with_a_child(stop, &pid);
