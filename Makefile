@@ -85,7 +85,11 @@ ALLOCATOR_OBJ := $(call objects,$(call sources,allocator/*.c))
 ALONE_OBJ     := $(call objects,$(call sources,allocator/alone/*.c))
 endif
 ifeq ($(WITH_TOOLS),yes)
-TOOLS_OBJ     := $(call objects,$(call sources,tools/*.c))
+TOOLS_SRC     := $(call sources,tools/*.c)
+ifeq ($(ELF_LIBS),)
+TOOLS_SRC     := $(filter-out tools/elf%.c,$(TOOLS_SRC))
+endif
+TOOLS_OBJ     := $(call objects,$(TOOLS_SRC))
 endif
 ifeq ($(WITH_COMPAT),yes)
 COMPAT_OBJ    := $(call objects,$(call sources,compat/*.c))
@@ -117,14 +121,21 @@ $(CORE_A): $(CORE_OBJ)
 	@mkdir -p $(@D)
 	$(call say,AR,$@) rm -f $@ && $(AR) rcsD $@ $(CORE_OBJ)
 
+# For tests that make its system calls fail.
+API_A := $(BUILD)/libhresv-api.a
+$(API_A): $(API_OBJ)
+	@mkdir -p $(@D)
+	$(call say,AR,$@) rm -f $@ && $(AR) rcsD $@ $(API_OBJ)
+
 comma := ,
 
 # $(1) soname, $(2) version script, $(3) objects and archives. Bound symbolically:
 # what calls mmap or free in here means ours, whoever else defines it.
 define link_shared
 @mkdir -p $(@D)
+@[ $(notdir $@) = $(1) ] || ln -sf $(notdir $@) $(@D)/$(1)
 $(call say,LD,$@) $(CC) -shared -pthread $(CFLAGS) -o $@ -Wl,-soname,$(1) \
-	-Wl,--version-script=$(srcdir)/$(2) -Wl,-z,defs -Wl,-Bsymbolic-functions $(LINK_FLAGS) $(3)
+	-Wl,--version-script=$(srcdir)/$(2) -Wl,--exclude-libs,ALL -Wl,-z,defs -Wl,-Bsymbolic-functions $(LINK_FLAGS) $(3)
 endef
 
 # initfirst: fork handlers run in the order they were registered, and ours must be
@@ -150,8 +161,10 @@ $(BUILD)/libhresv-malloc.a: $(CORE_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) $(ALONE_OBJ)
 		$(BUILD)/obj/libhresv-malloc.o && \
 	rm -f $@ && $(AR) rcsD $@ $(BUILD)/obj/libhresv-malloc.o
 
-$(COMPAT_SO): $(CORE_OBJ) $(COMPAT_OBJ) $(srcdir)/compat/libhugetlbfs.map
-	$(call link_shared,libhugetlbfs.so.0,compat/libhugetlbfs.map,$(filter %.o,$^))
+# Everything libhresv.so is, from other defaults (compat/start.c).
+$(COMPAT_SO): $(CORE_OBJ) $(PRELOAD_OBJ) $(ALLOCATOR_OBJ) $(COMPAT_OBJ) \
+		$(srcdir)/compat/libhugetlbfs.map
+	$(call link_shared,libhugetlbfs.so.0,compat/libhugetlbfs.map,-Wl$(comma)-z$(comma)initfirst $(filter %.o,$^) $(if $(ALLOCATOR_OBJ),$(JEMALLOC)))
 
 $(BUILD)/hresv: $(TOOLS_OBJ) $(CORE_A)
 	$(call say,LD,$@) $(CC) -pthread $(CFLAGS) -o $@ $(LINK_FLAGS) $^ $(ELF_LIBS)
@@ -164,7 +177,7 @@ $(BUILD)/hresv: $(TOOLS_OBJ) $(CORE_A)
 JEMALLOC_NEEDS := exp log round mmap munmap madvise mprotect
 ifneq ($(JEMALLOC_ARCHIVE),)
 JEMALLOC := $(BUILD)/jemalloc/libjemalloc.a
-$(MALLOC_SO) $(MALLOC_A) $(if $(ALLOCATOR_OBJ),$(HRESV_SO)): $(JEMALLOC)
+$(MALLOC_SO) $(MALLOC_A) $(if $(ALLOCATOR_OBJ),$(HRESV_SO) $(COMPAT_SO)): $(JEMALLOC)
 else
 JEMALLOC := $(JEMALLOC_LIBS)
 endif
@@ -205,8 +218,14 @@ $(HARNESS_OBJ) $(call objects,$(TEST_SRC)): FLAGS = $(CHECK_CFLAGS)
 $(HARNESS_A): $(HARNESS_OBJ)
 	$(call say,AR,$@) rm -f $@ && $(AR) rcsD $@ $^
 
-$(INSIDE): INSIDE_LIBS = $(CORE_A)
-$(INSIDE): $(CORE_A)
+$(INSIDE): INSIDE_LIBS = $(API_A) $(CORE_A)
+$(INSIDE): $(CORE_A) $(API_A)
+
+# What the API does is tested in the library that programs link.
+API_TESTS  := $(filter $(BUILD)/tests/api/% $(BUILD)/tests/machines/guest-nodes-api,$(TEST_BIN) $(PROG_BIN))
+API_LIB    := $(if $(MALLOC_SO),libhresv-malloc.so,libhresv.so)
+$(API_TESTS): INSIDE_LIBS = -L$(BUILD) -l$(API_LIB:lib%.so=%) -Wl,-rpath,$(abspath $(BUILD))
+$(API_TESTS): $(BUILD)/$(API_LIB)
 
 $(TEST_BIN): $(BUILD)/%: $(BUILD)/obj/%.o $(HARNESS_A)
 	@mkdir -p $(@D)
@@ -287,7 +306,7 @@ bench-run: all $(BENCH_BIN)
 ## Installing --------------------------------------------------------------------------
 
 INSTALL ?= install
-PC_FILES := $(if $(HRESV_SO),libhresv.pc) $(if $(MALLOC_SO),libhresv-malloc.pc)
+PC_FILES := hresv-align.pc $(if $(HRESV_SO),libhresv.pc) $(if $(MALLOC_SO),libhresv-malloc.pc hresv.pc)
 PC_FILES := $(patsubst %.in,%,$(filter $(addsuffix .in,$(PC_FILES)),$(call sources,*.pc.in)))
 MAN_PAGES := $(call sources,man/*.[1-8])
 HEADERS  := $(call sources,include/*.h)
@@ -305,7 +324,7 @@ $(foreach f,$(HEADERS),644 $(srcdir)/$(f) $(includedir)/$(notdir $(f)))
 $(foreach f,$(PC_FILES),644 $(BUILD)/$(f) $(pkgconfigdir)/$(f))
 $(foreach f,$(MAN_PAGES),644 $(srcdir)/$(f) $(mandir)/man$(subst .,,$(suffix $(f)))/$(notdir $(f)))
 $(foreach f,$(COMPLETIONS),644 $(srcdir)/$(f) $(datadir)/bash-completion/completions/hresv)
-$(foreach f,$(SCRIPTS),644 $(srcdir)/$(f) $(datadir)/hresv/$(f))
+$(foreach f,$(SCRIPTS),$(if $(filter %/ld,$(f)),755,644) $(srcdir)/$(f) $(datadir)/hresv/$(f))
 endef
 
 $(BUILD)/%.pc: $(srcdir)/%.pc.in config.mk
@@ -319,6 +338,8 @@ install: all $(addprefix $(BUILD)/,$(PC_FILES))	## DESTDIR, prefix, libdir, bind
 		echo "  INSTALL $(DESTDIR)$$3"; \
 		$(INSTALL) -D -m $$1 "$$2" "$(DESTDIR)$$3"; shift 3; done
 	@$(foreach f,$(notdir $(SHARED)),ln -sf $(f).0 "$(DESTDIR)$(libdir)/$(f)";)
+	@# Without this LD_PRELOAD=libhresv.so finds nothing until the next boot.
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig 2>/dev/null || :
 
 uninstall:			## remove what install put there
 	@set -e; set -- $(strip $(manifest)); while [ $$# -gt 0 ]; do \

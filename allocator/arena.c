@@ -16,13 +16,15 @@
 #include "allocator/extents.h"
 #include "core/base/sys.h"
 #include "core/base/text.h"
+#include "core/facts/conf.h"
 
 #define ARENAS_A_CPU 4
 #define ARENAS_MOST 1024
 #define ARENA_NONE 0u
 
 /*
- * made[0] is the engine's arena 0; made[i] is 0 until arena i is needed. threads[i]
+ * made[0] is 0 for the engine's arena 0, unless HUGETLB_MALLOC_START is 0; made[i] is 0
+ * until arena i is needed. threads[i]
  * counts those that live: new ones go where the fewest are, so that threads that
  * come and go share what is there already.
  */
@@ -90,6 +92,8 @@ static void keep_large(unsigned arena)
 	je_mallctlbymib(mib, n, NULL, NULL, &most, sizeof(most));
 }
 
+static unsigned make(unsigned *slot);
+
 bool arena_start(void)
 {
 	size_t n = 2;
@@ -107,6 +111,9 @@ bool arena_start(void)
 		arenas.most = ARENAS_MOST;
 	arenas.n = 1;
 	keep_large(0);
+	/* The engine began arena 0 with memory of its own: no place for a heap huge from the start. */
+	if (conf_get() && conf_get()->malloc_start == 0)
+		make(&arenas.made[0]);
 	return true;
 }
 
@@ -171,7 +178,7 @@ void arena_bind_thread(void)
 
 	if (arenas.has_key)
 		pthread_setspecific(arenas.key, (void *)((uintptr_t)i + 1));
-	if (i == 0)
+	if (i == 0 && arena == ARENA_NONE)
 		return;		/* where every thread begins */
 	if (arena == ARENA_NONE)
 		arena = make(&arenas.made[i]);

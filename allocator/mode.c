@@ -105,7 +105,7 @@ enum mode mode_for(size_t bytes, size_t align, void **ret_early)
 	if (mode == MODE_EARLY) {
 		enum mode wanted = decide();
 
-		if (wanted == MODE_OURS)
+		if (wanted == MODE_OURS && conf_get()->malloc_start)
 			*ret_early = early_alloc(bytes, align, EARLY_BUDGET);
 		else
 			*ret_early = NULL;

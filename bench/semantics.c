@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * semantics.c - what page-sized calls cost: on memory that isn't ours, on huge
- *               memory, where they split a page, and among many ranges
+ * semantics.c - what page-sized calls cost where no page is split: on memory that
+ *               isn't ours, on huge memory, and among many ranges
  *
- * Each figure is the best of some rounds. Wants a pool of a few dozen pages; what
- * it has not is left out. Under the preload:
- *	semantics	prints all of it; plainly it prints what the kernel takes.
+ * Wants a pool of a few dozen pages and the preload; what it has not is left out.
+ * (Splits: splits.c.)
  */
+#define _GNU_SOURCE
+#include <dlfcn.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #define HUGE ((size_t)2 << 20)
 #define PAGE ((size_t)4096)
@@ -38,6 +37,19 @@ static char *map(size_t bytes, int prot)
 	return at;
 }
 
+/* Aligned like huge memory, and left alone by us. */
+static char *small_memory(size_t bytes)
+{
+	char *at = mmap(NULL, bytes + HUGE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (at == MAP_FAILED)
+		exit(2);
+	at += -(uintptr_t)at & (HUGE - 1);
+	memset(at, 1, bytes);
+	return at;
+}
+
 static bool is_huge(const char *at)
 {
 	unsigned long lo, hi;
@@ -57,141 +69,115 @@ static bool is_huge(const char *at)
 	return kb > 4;
 }
 
-/* syscall() has a name, and may be ours too. */
-static long raw(long nr, long a, long b, long c, long d, long e, long f)
+/* The same call by name, which is ours, and as libc has it: what a program has without us. */
+
+static int (*libc_mprotect)(void *, size_t, int);
+static int (*libc_madvise)(void *, size_t, int);
+static int (*libc_munmap)(void *, size_t);
+static void *(*libc_mremap)(void *, size_t, size_t, int, ...);
+
+static void *libc_name(const char *name)
 {
-#if defined(__x86_64__)
-	register long r10 __asm__("r10") = d;
-	register long r8 __asm__("r8") = e;
-	register long r9 __asm__("r9") = f;
+	static void *libc;
+	void *at;
 
-	__asm__ volatile("syscall" : "+a"(nr) : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return nr;
-#else
-	register long x8 __asm__("x8") = nr;
-	register long x0 __asm__("x0") = a;
-	register long x1 __asm__("x1") = b;
-	register long x2 __asm__("x2") = c;
-	register long x3 __asm__("x3") = d;
-	register long x4 __asm__("x4") = e;
-	register long x5 __asm__("x5") = f;
-
-	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-			 : "memory");
-	return x0;
-#endif
+	if (!libc)
+		libc = dlopen("libc.so.6", RTLD_NOW);
+	at = libc ? dlsym(libc, name) : NULL;
+	if (!at)
+		exit(2);
+	return at;
 }
-
-/* One call each, by name and raw ------------------------------------------------------ */
 
 struct call {
 	const char *name;
-	long (*named)(char *at);
-	long (*raw)(char *at);
+	void (*ours)(char *at);
+	void (*libc)(char *at);
 };
 
-static long named_protect(char *at) { return mprotect(at, PAGE, PROT_READ | PROT_WRITE); }
-static long raw_protect(char *at) { return raw(SYS_mprotect, (long)at, PAGE, PROT_READ | PROT_WRITE, 0, 0, 0); }
-static long named_advise(char *at) { return madvise(at, PAGE, MADV_WILLNEED); }
-static long raw_advise(char *at) { return raw(SYS_madvise, (long)at, PAGE, MADV_WILLNEED, 0, 0, 0); }
-static long named_drop(char *at) { return madvise(at, PAGE, MADV_DONTNEED); }
-static long raw_drop(char *at) { return raw(SYS_madvise, (long)at, PAGE, MADV_DONTNEED, 0, 0, 0); }
-static long named_remap(char *at) { return mremap(at, PAGE, PAGE, 0) == MAP_FAILED; }
-static long raw_remap(char *at) { return raw(SYS_mremap, (long)at, PAGE, PAGE, 0, 0, 0); }
-static long named_unmap(char *at) { return munmap(at, 0); }
-static long raw_unmap(char *at) { return raw(SYS_munmap, (long)at, 0, 0, 0, 0, 0); }
+static void protect(char *at) { mprotect(at, PAGE, PROT_READ | PROT_WRITE); }
+static void protect_libc(char *at) { libc_mprotect(at, PAGE, PROT_READ | PROT_WRITE); }
+static void advise(char *at) { madvise(at, PAGE, MADV_WILLNEED); }
+static void advise_libc(char *at) { libc_madvise(at, PAGE, MADV_WILLNEED); }
+static void drop(char *at) { madvise(at, PAGE, MADV_DONTNEED); }
+static void drop_libc(char *at) { libc_madvise(at, PAGE, MADV_DONTNEED); }
+static void remap(char *at) { if (mremap(at, PAGE, PAGE, 0) != at) exit(2); }
+static void remap_libc(char *at) { if (libc_mremap(at, PAGE, PAGE, 0) != at) exit(2); }
+static void unmap(char *at) { munmap(at, 0); }
+static void unmap_libc(char *at) { libc_munmap(at, 0); }
+static void toggle(char *at) { mprotect(at, HUGE, PROT_READ); mprotect(at, HUGE, PROT_READ | PROT_WRITE); }
+static void toggle_libc(char *at) { libc_mprotect(at, HUGE, PROT_READ); libc_mprotect(at, HUGE, PROT_READ | PROT_WRITE); }
 
 static const struct call calls[] = {
-	{ "mprotect, nothing changes", named_protect, raw_protect },
-	{ "madvise WILLNEED", named_advise, raw_advise },
-	{ "madvise DONTNEED of 4 KiB", named_drop, raw_drop },
-	{ "mremap, nothing changes", named_remap, raw_remap },
-	{ "munmap of nothing", named_unmap, raw_unmap },
+	{ "mprotect, nothing changes", protect, protect_libc },
+	{ "madvise WILLNEED", advise, advise_libc },
+	{ "madvise DONTNEED of 4 KiB", drop, drop_libc },
+	{ "mremap, nothing changes", remap, remap_libc },
+	{ "munmap of nothing", unmap, unmap_libc },
+	{ "mprotect of 2 MiB, twice", toggle, toggle_libc },
 };
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 
-static double best(long (*call)(char *), char *at, int n)
+static double one(void (*call)(char *), char *at, int n)
 {
-	double least = 1e18;
+	double from = now_ns();
 
-	for (int round = 0; round < ROUNDS; round++) {
-		double from = now_ns(), took;
-
-		for (int i = 0; i < n; i++)
-			call(at);
-		took = (now_ns() - from) / n;
-		least = took < least ? took : least;
-	}
-	return least;
+	for (int i = 0; i < n; i++)
+		call(at);
+	return (now_ns() - from) / n;
 }
 
-static void compare(const char *where, char *at, int n)
+static int by_size(const void *a, const void *b)
 {
+	const double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Turn by turn, so that what the machine does besides meets both; medians. */
+static void compare(const char *where, char *ours_at, char *libc_at, size_t first, size_t end)
+{
+	enum { TURNS = 301, EACH = 100 };
+	static double ours[TURNS], libc[TURNS], more[TURNS];
+
 	printf("%s, ns a call:\n", where);
-	for (size_t i = 0; i < CALLS; i++) {
-		double direct = best(calls[i].raw, at, n), ours;
-
-		at[0] = 1;
-		ours = best(calls[i].named, at, n);
-		printf("  %-28s raw %7.1f  by name %8.1f  more %8.1f\n", calls[i].name, direct, ours,
-		       ours - direct);
-	}
-}
-
-/* Splits ------------------------------------------------------------------------------ */
-
-static void splits(void)
-{
-	double least = 1e18, copy = 1e18, cost;
-	char *small = map(2 * HUGE, PROT_READ | PROT_WRITE);
-
-	memset(small, 1, 2 * HUGE);
-	for (int round = 0; round < ROUNDS * 4; round++) {
-		char *at = map(2 * HUGE, PROT_READ | PROT_WRITE);
-		double from;
-
-		if (!is_huge(at)) {
-			munmap(at, 2 * HUGE);
-			printf("no huge pages: no split to measure\n");
-			return;
+	for (size_t i = first; i < end; i++) {
+		for (int turn = 0; turn < TURNS; turn++) {
+			ours_at[0] = 1;
+			ours[turn] = one(calls[i].ours, ours_at, EACH);
+			libc_at[0] = 1;
+			libc[turn] = one(calls[i].libc, libc_at, EACH);
+			more[turn] = ours[turn] - libc[turn];
 		}
-		memset(at, 1, 2 * HUGE);
-		from = now_ns();
-		mprotect(at + HUGE / 2, PAGE, PROT_READ);
-		cost = now_ns() - from;
-		least = cost < least ? cost : least;
-		from = now_ns();
-		memcpy(small, small + HUGE, HUGE);
-		cost = now_ns() - from;
-		copy = cost < copy ? cost : copy;
-		munmap(at, 2 * HUGE);
+		qsort(ours, TURNS, sizeof(double), by_size);
+		qsort(libc, TURNS, sizeof(double), by_size);
+		qsort(more, TURNS, sizeof(double), by_size);
+		printf("  %-28s libc's %7.1f  ours %8.1f  more %8.1f\n", calls[i].name,
+		       libc[TURNS / 2], ours[TURNS / 2], more[TURNS / 2]);
 	}
-	printf("mprotect that splits a page of 2 MiB: %.0f us; copying 2 MiB: %.0f us\n", least / 1e3,
-	       copy / 1e3);
-	munmap(small, 2 * HUGE);
 }
 
 /* Many ranges --------------------------------------------------------------------------- */
 
+static double protect_often(char *at)
+{
+	return one(protect, at, 2000);
+}
+
+static double remap_often(char *at)
+{
+	return one(remap, at, 2000);
+}
+
+/* There is one page in the pool, which is had and given back each time. */
 static double map_and_unmap(char *at)
 {
 	double from = now_ns();
 
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 50; i++) {
 		at = map(HUGE, PROT_READ | PROT_WRITE);
 		munmap(at, HUGE);
 	}
-	return (now_ns() - from) / 200;
-}
-
-static double shrink_in_place(char *at)
-{
-	double from = now_ns();
-
-	for (int i = 0; i < 50; i++)
-		if (mremap(at, HUGE, HUGE, 0) == MAP_FAILED)
-			exit(2);
 	return (now_ns() - from) / 50;
 }
 
@@ -207,39 +193,60 @@ static double least_of(double (*measure)(char *), char *at)
 	return least;
 }
 
+/* All but one page of the pool is taken, so that each row finds the same. */
+static char *take_pool(void)
+{
+	char *last = NULL, *at;
+
+	for (;;) {
+		at = map(HUGE, PROT_READ | PROT_WRITE);
+		if (!is_huge(at))
+			return last;
+		last = at;
+	}
+}
+
 /* Every second one of another protection, so that the kernel keeps them apart too. */
 static void many_ranges(void)
 {
-	char *at = map(HUGE, PROT_READ | PROT_WRITE);
+	char *at = map(HUGE, PROT_READ | PROT_WRITE), *spare = take_pool();
 	long have = 0, most = 100000;
 
-	printf("among ranges:    mmap+munmap   mprotect   mremap, us\n");
+	printf("among ranges:    mmap+munmap of a huge page   mprotect     mremap, us\n");
 	for (long want = 10; want <= most; want *= 10) {
 		for (; have < want; have++) {
 			char *more = map(HUGE, PROT_READ | PROT_WRITE);
 
 			/* The kernel's limit of mappings is 65530. */
-			if (have % 2 && have < 50000)
+			if (have % 2 && have < 20000)
 				mprotect(more, HUGE, PROT_NONE);
 		}
-		printf("  %8ld        %9.2f  %9.3f  %9.3f\n", want,
-		       least_of(map_and_unmap, at) / 1e3, best(named_protect, at, 2000) / 1e3,
-		       least_of(shrink_in_place, at) / 1e3);
+		if (spare)
+			munmap(spare, HUGE);
+		printf("  %8ld        %24.2f  %9.3f  %9.3f\n", want,
+		       least_of(map_and_unmap, at) / 1e3, least_of(protect_often, at) / 1e3,
+		       least_of(remap_often, at) / 1e3);
 		fflush(stdout);
+		spare = map(HUGE, PROT_READ | PROT_WRITE);
 	}
 }
 
 int main(void)
 {
-	char *foreign = map(64 * PAGE, PROT_READ | PROT_WRITE), *huge;
+	char *foreign = map(64 * PAGE, PROT_READ | PROT_WRITE), *huge, *small;
 
-	compare("memory that isn't ours", foreign, 20000);
+	libc_mprotect = libc_name("mprotect");
+	libc_madvise = libc_name("madvise");
+	libc_munmap = libc_name("munmap");
+	libc_mremap = libc_name("mremap");
+	compare("memory that isn't ours", foreign, foreign, 0, CALLS - 1);
 	huge = map(2 * HUGE, PROT_READ | PROT_WRITE);
+	small = small_memory(2 * HUGE);
 	memset(huge, 1, 2 * HUGE);
 	if (is_huge(huge))
-		compare("huge memory, no split", huge, 2000);
-	splits();
+		compare("huge memory, no split, against small memory", huge, small, 0, CALLS);
 	munmap(huge, 2 * HUGE);
+	munmap(small, 2 * HUGE);
 	many_ranges();
 	return 0;
 }

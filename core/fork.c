@@ -38,6 +38,7 @@
 #include "core/base/sys.h"
 #include "core/facts/conf.h"
 #include "core/plan.h"
+#include "core/reserve.h"
 #include "core/stake.h"
 
 #define REVIEW_AGAIN_NS 50000000u
@@ -86,6 +87,7 @@ static void renew(void)
 	promote_renew();
 	plan_renew();
 	attach_renew();
+	reserve_renew();
 	cow_forget();
 	pagemap_walk(forget_unshared, NULL);
 }
@@ -206,6 +208,7 @@ void fork_prepare(void)
 		return;
 	demote_shared_no_more();
 	self_mark();
+	reserve_freeze();
 	a = stake_now();
 	fk.way = choose(conf, &a);
 	act(fk.way);
@@ -246,6 +249,7 @@ void fork_parent(void)
 		promote_thaw();
 		plan_thaw();
 		attach_thaw();
+		reserve_thaw();
 	}
 	promise_end(&fk.promise);
 	if (fk.way == WAY_COPY)

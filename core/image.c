@@ -195,12 +195,15 @@ static void tell(const struct job *j)
 		stats_small(s->use, j->possible - j->huge, j->why);
 	if (bytes > j->possible)
 		stats_small(s->use, bytes - j->possible, REASON_ALIGNMENT);
-	stats_tell(s->use == USE_TEXT ? "text" : "data", bytes, j->huge,
-		   j->huge == bytes ? REASON_NONE : j->possible > j->huge ? j->why :
-		   REASON_ALIGNMENT, j->thp ? "transparent instead" : NULL);
+	stats_decide(&(struct decision){
+		.call = s->use == USE_DATA ? "data" : j->thp ? "text (thp)" : "text",
+		.use = s->use, .at = s->lo, .asked = bytes, .huge = j->huge,
+		.page_bytes = plan_page_bytes(s->use),
+		.why = j->huge == bytes ? REASON_NONE : j->possible > j->huge ? j->why :
+		       REASON_ALIGNMENT });
 }
 
-void image_remap(const struct image_segment *s)
+size_t image_remap(const struct image_segment *s)
 {
 	struct job j = { .s = s, .why = REASON_NO_MEMORY };
 	struct claim claim;
@@ -221,4 +224,5 @@ void image_remap(const struct image_segment *s)
 		gate_leave(&q);
 	}
 	tell(&j);
+	return j.huge + j.thp;
 }

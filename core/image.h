@@ -31,8 +31,9 @@ struct image_segment {
  * stays small. So does what lies behind an aligned segment's last page if the heap
  * (brk) begins there. Text without huge pages gets transparent ones, if they are
  * there at once. Once per segment, by one thread; others may run.
+ * Returns how many bytes of it are on huge pages of either kind.
  */
-void image_remap(const struct image_segment *s);
+size_t image_remap(const struct image_segment *s);
 
 /*
  * madvise(2) with MADV_DONTNEED or MADV_FREE (@free) of [lo, hi), of one word of @use,

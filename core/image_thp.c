@@ -3,6 +3,7 @@
 #include "core/image_thp.h"
 
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "core/act/place.h"
 #include "core/base/align.h"
@@ -10,6 +11,9 @@
 #include "core/base/sys.h"
 
 #define ADVICE_COLLAPSE 25
+/* PR_SET_VMA and PR_SET_VMA_ANON_NAME, newer than some headers. */
+#define PR_SET_VMA_CALL 0x53564d41
+#define PR_SET_VMA_NAME_CALL 0
 
 /*
  * One touch, and all of it is there: then it is one huge page, whatever the kernel's
@@ -60,8 +64,12 @@ static bool copy_over(const struct image_map *m, uintptr_t at, int prot)
 
 	if (!g.aside)
 		return false;
-	if (came_huge(g.aside) && graft_over(&g) == 0)
+	if (came_huge(g.aside) && graft_over(&g) == 0) {
+		/* A name for who reads /proc/PID/maps, where the kernel keeps such (5.17). */
+		sys_call(SYS_prctl, PR_SET_VMA_CALL, PR_SET_VMA_NAME_CALL, (long)at, GRANULE,
+			 (long)"hresv text", 0);
 		return true;
+	}
 	sys_munmap(g.aside, GRANULE);
 	return false;
 }

@@ -333,12 +333,28 @@ static void add_rung(struct plan *p, const struct backing *like, size_t page_byt
 	p->rungs[p->n++] = r;
 }
 
+bool plan_has_size(size_t page_bytes)
+{
+	return page_bytes >= GRANULE && has_size(plan_sizes(), page_bytes);
+}
+
 void plan_make(enum use use, const struct backing *like, size_t bytes, size_t eager_bytes,
 	       struct plan *ret_plan)
 {
+	plan_make_sized(plan_page_bytes(use), false, like, bytes, eager_bytes, ret_plan);
+	if ((use != USE_TEXT && use != USE_DATA) || !conf_other_path)
+		return;
+	for (size_t i = 0; i < ret_plan->n; i++)
+		if (!ret_plan->rungs[i].how.path)
+			ret_plan->rungs[i].how.path =
+				conf_other_path(ret_plan->rungs[i].how.page_bytes);
+}
+
+void plan_make_sized(size_t wanted, bool only, const struct backing *like, size_t bytes,
+		     size_t eager_bytes, struct plan *ret_plan)
+{
 	const struct pagesizes *sizes = plan_sizes();
 	const struct conf *conf = conf_get();
-	size_t wanted = plan_page_bytes(use);
 	uint64_t left = eager_bytes;
 
 	*ret_plan = (struct plan){ .binds = eager_bytes < bytes ? REASON_NOT_YET : REASON_POOL_SHORT,
@@ -358,7 +374,7 @@ void plan_make(enum use use, const struct backing *like, size_t bytes, size_t ea
 	}
 	for (size_t i = sizes->n; i-- > 0;)
 		if (sizes->bytes[i] <= wanted && sizes->bytes[i] >= GRANULE &&
-		    (sizes->bytes[i] == wanted || sizes->bytes[i] == sizes->default_bytes))
+		    (sizes->bytes[i] == wanted || (!only && sizes->bytes[i] == sizes->default_bytes)))
 			add_rung(ret_plan, like, sizes->bytes[i], bytes, &left);
 }
 

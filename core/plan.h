@@ -38,6 +38,15 @@ size_t plan_page_bytes(enum use use);
 void plan_make(enum use use, const struct backing *like, size_t bytes, size_t eager_bytes,
 	       struct plan *ret_plan);
 
+/*
+ * The same for @wanted pages, whatever use they are for; @only: no smaller ones below.
+ */
+void plan_make_sized(size_t wanted, bool only, const struct backing *like, size_t bytes,
+		     size_t eager_bytes, struct plan *ret_plan);
+
+/* Is @page_bytes a huge page size of this machine that we can place? */
+bool plan_has_size(size_t page_bytes);
+
 /* May shared memory of this size be left reserved and untouched? */
 bool plan_reservation_proves(size_t page_bytes);
 

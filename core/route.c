@@ -24,13 +24,18 @@
 #include "core/fork.h"
 #include "core/guard.h"
 #include "core/plan.h"
+#include "core/settle.h"
 
 /* Most that one call promotes; time ends it earlier. */
 #define PROMOTE_MOST (16 * GRANULE)
 
 bool route_concerns(uintptr_t at, size_t bytes)
 {
-	return bytes && at + bytes > at && pagemap_any(at, at + bytes);
+	if (!bytes || at + bytes <= at)
+		return false;
+	if (at >> GRANULE_SHIFT == (at + bytes - 1) >> GRANULE_SHIFT)
+		return pagemap_get(at) & WORD_KIND_MASK;
+	return pagemap_any(at, at + bytes);
 }
 
 static long as_asked(const struct request *rq)
@@ -65,59 +70,6 @@ static size_t eager_bytes(const struct request *rq, const struct conf *conf)
 	if (beyond_machine(rq->bytes))
 		return 0;
 	return rq->bytes < conf->eager_max ? rq->bytes : conf->eager_max;
-}
-
-/* Small pages of ours between the huge parts: candidates for promotion. */
-static void publish_small(const struct request *rq, uintptr_t lo, uintptr_t hi)
-{
-	uintptr_t from = align_up(lo, GRANULE), to = align_down(hi, GRANULE);
-
-	if (from >= to || (rq->flags & MAP_TYPE) != MAP_PRIVATE || (rq->flags & MAP_LOCKED))
-		return;
-	pagemap_set(from, to, word_make(PAGE_SMALL, rq->prot, mem_page_bytes(), rq->use));
-	promote_note(from, to);
-}
-
-static int publish(const struct request *rq, const struct placed *p)
-{
-	enum page_kind kind = (rq->flags & MAP_TYPE) == MAP_SHARED ? PAGE_SHARED : PAGE_PRIVATE;
-	uintptr_t at = p->at;
-	int err = pagemap_prepare(p->at, p->at + p->bytes);
-
-	if (err)
-		return err;
-	for (size_t i = 0; i < p->parts; i++) {
-		const struct part *part = &p->part[i];
-
-		publish_small(rq, at, part->at);
-		pagemap_set(part->at, part->at + part->bytes,
-			    word_make(kind, rq->prot, part->page_bytes, rq->use) |
-				    (rq->flags & MAP_LOCKED ? WORD_LOCKED : 0));
-		at = part->at + part->bytes;
-	}
-	publish_small(rq, at, p->at + p->bytes);
-	return 0;
-}
-
-/*
- * The kernel's own huge pages for what has none of the pool. The advice also
- * reaches the rest of a mapping of which a part is on the pool.
- */
-static void advise_rest(const struct request *rq, const struct placed *p, const struct conf *conf)
-{
-	uintptr_t at = p->at;
-
-	if (conf->fallback != FALLBACK_THP)
-		return;
-	for (size_t i = 0; i <= p->parts; i++) {
-		uintptr_t to = i < p->parts ? p->part[i].at : p->at + p->bytes;
-
-		if (to > at && to - at >= GRANULE)
-			place_advise(at, to - at);
-		if (i < p->parts)
-			at = p->part[i].at + p->part[i].bytes;
-	}
-	(void)rq;
 }
 
 static enum reason reason_for_rest(const struct plan *plan, const struct placed *p)
@@ -192,16 +144,16 @@ static int build(const struct request *rq, const struct conf *conf, struct plan 
 }
 
 /* No huge page: the program's own call, on a line where pages could come later. */
-static long map_small(const struct request *rq, const struct conf *conf)
+static long map_small(const struct request *rq)
 {
 	struct placed p = { 0 };
 	int err = place_small(rq, GRANULE, &p);
 
 	if (err)
 		return as_asked(rq);
-	advise_rest(rq, &p, conf);
+	settle_advise(&p);
 	if (pagemap_prepare(p.at, p.at + p.bytes) == 0)
-		publish_small(rq, p.at, p.at + p.bytes);
+		settle_small(rq, p.at, p.at + p.bytes);
 	return (long)p.at;
 }
 
@@ -216,21 +168,21 @@ static long reroute(const struct request *rq, const struct conf *conf)
 
 	fork_review();
 	err = build(rq, conf, &plan, &p);
-	if (err == 0 && publish(rq, &p) != 0) {
+	if (err == 0 && settle_publish(rq, &p) != 0) {
 		unbuild(&p);
 		err = -ENOMEM;
 		plan.binds = REASON_NO_MEMORY;
 		plan.n = 0;
 	}
 	if (err == 0) {
-		advise_rest(rq, &p, conf);
+		settle_advise(&p);
 		account(rq, &p, reason_for_rest(&plan, &p));
 		return (long)p.at;
 	}
 	why = plan.n ? plan_blame(plan.rungs[plan.n - 1].how.page_bytes,
 				  plan.rungs[plan.n - 1].how.path) : plan.binds;
 	if (conf->fallback != FALLBACK_FAIL)
-		at = map_small(rq, conf);
+		at = map_small(rq);
 	p = (struct placed){ .at = sys_failed(at) ? 0 : (uintptr_t)at,
 			     .bytes = align_up(rq->bytes, mem_page_bytes()) };
 	account(rq, &p, why);
@@ -339,9 +291,13 @@ long route_map(const struct request *rq)
 	if (!conf || !conf->active)
 		return as_asked(rq);
 	verdict = eligible(rq, conf, plan_page_bytes(rq->use), &why);
+	/* HUGETLB_EXPLICIT=kernel: but for memory of ours that has to make way. */
+	if (conf->explicit_requests == EXPLICIT_KERNEL && verdict == VERDICT_GUARD && !replaces(rq))
+		return as_asked(rq);
 	if (verdict == VERDICT_GUARD)
 		return guard_map(rq);
-	if (!(rq->flags & MAP_ANONYMOUS) && guard_is_hugetlbfs(rq->fd))
+	if (!(rq->flags & MAP_ANONYMOUS) &&
+	    (conf->explicit_requests != EXPLICIT_KERNEL || replaces(rq)) && guard_is_hugetlbfs(rq->fd))
 		return guard_map_file(rq);
 	if (replaces(rq))
 		return map_over(rq);

@@ -258,7 +258,7 @@ static bool wishes_huge(int key, size_t bytes, int flags, struct wish *ret_wish)
 	if (!conf || !conf->active || (key != IPC_PRIVATE && !(flags & IPC_CREAT)))
 		return false;
 	w.own = flags & SHM_HUGETLB;
-	if (!w.own && !conf->shm.on)
+	if (w.own ? conf->explicit_requests == EXPLICIT_KERNEL : !conf->shm.on)
 		return false;
 	w.page = w.own ? eligible_flag_size(flags) : plan_page_bytes(USE_SHM);
 	if (w.own && !w.page)

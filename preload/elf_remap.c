@@ -16,9 +16,11 @@
 #include "core/act/stats.h"
 #include "core/base/align.h"
 #include "core/base/out.h"
+#include "core/base/sys.h"
 #include "core/image.h"
 #include "core/plan.h"
 #include "preload/elf_find.h"
+#include "preload/elf_symbols.h"
 
 static bool is_wanted(const struct conf *conf, const ElfW(Phdr) *p)
 {
@@ -45,7 +47,8 @@ static void set_room(struct image_segment *s, const struct elf_object *o, const 
 	}
 }
 
-static void remap_segment(const struct conf *conf, const struct elf_object *o, const ElfW(Phdr) *p)
+/* Is it text, and huge by now? */
+static bool remap_segment(const struct conf *conf, const struct elf_object *o, const ElfW(Phdr) *p)
 {
 	const enum use use = p->p_flags & PF_W ? USE_DATA : USE_TEXT;
 	struct image_segment s = {
@@ -57,14 +60,29 @@ static void remap_segment(const struct conf *conf, const struct elf_object *o, c
 	};
 
 	set_room(&s, o, p);
-	image_remap(&s);
+	return image_remap(&s) && (p->p_flags & PF_X);
+}
+
+/* The map for perf, made when the first text needs it; -1: not yet. */
+static int perf_map = -1;
+
+static void name_symbols(const struct elf_object *o)
+{
+	if (perf_map == -1)
+		perf_map = elf_symbols_open();
+	if (perf_map >= 0)
+		elf_symbols_add(perf_map, o);
 }
 
 static void remap_object(const struct conf *conf, const struct elf_object *o)
 {
+	bool nameless = false;
+
 	for (size_t i = 0; i < o->phdrs; i++)
-		if (is_wanted(conf, &o->phdr[i]))
-			remap_segment(conf, o, &o->phdr[i]);
+		if (is_wanted(conf, &o->phdr[i]) && remap_segment(conf, o, &o->phdr[i]))
+			nameless = true;
+	if (nameless && conf->elf.perf_map)
+		name_symbols(o);
 }
 
 static struct span base_name(const char *path)
@@ -122,6 +140,8 @@ void elf_remap_start(const struct conf *conf)
 	remap_object(conf, &program);
 	if (conf->elf.libraries)
 		remap_libraries(conf);
+	if (perf_map >= 0)
+		sys_close(perf_map);
 	if (conf->share)
 		refuse_to_share();
 }

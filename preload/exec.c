@@ -117,7 +117,14 @@ HRESV_EXPORT int execveat(int dir, const char *path, char *const argv[], char *c
 	return HANDING_OVER(execveat_now(dir, path, argv, envp, flags));
 }
 
-static int not_found_yet(void)
+/* A library linked -z initfirst may start before us, and start programs. */
+static void find_if_needed(void)
+{
+	if (!real.spawn)
+		preload_exec_find();
+}
+
+static int not_found(void)
 {
 	errno = ENOSYS;
 	return -1;
@@ -125,12 +132,14 @@ static int not_found_yet(void)
 
 HRESV_EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
-	return HANDING_OVER(real.fexecve ? real.fexecve(fd, argv, envp) : not_found_yet());
+	find_if_needed();
+	return HANDING_OVER(real.fexecve ? real.fexecve(fd, argv, envp) : not_found());
 }
 
 HRESV_EXPORT int execvpe(const char *name, char *const argv[], char *const envp[])
 {
-	return HANDING_OVER(real.execvpe ? real.execvpe(name, argv, envp) : not_found_yet());
+	find_if_needed();
+	return HANDING_OVER(real.execvpe ? real.execvpe(name, argv, envp) : not_found());
 }
 
 HRESV_EXPORT int execv(const char *path, char *const argv[])
@@ -140,7 +149,8 @@ HRESV_EXPORT int execv(const char *path, char *const argv[])
 
 HRESV_EXPORT int execvp(const char *name, char *const argv[])
 {
-	return HANDING_OVER(real.execvp ? real.execvp(name, argv) : not_found_yet());
+	find_if_needed();
+	return HANDING_OVER(real.execvp ? real.execvp(name, argv) : not_found());
 }
 
 /* The words from @first to the NULL behind them; @more is left behind that. */
@@ -240,6 +250,7 @@ HRESV_EXPORT int posix_spawn(pid_t *ret_pid, const char *path,
 {
 	posix_spawnattr_t room;
 
+	find_if_needed();
 	if (!real.spawn)
 		return ENOSYS;
 	return real.spawn(ret_pid, path, actions, with_mask(attr, &room), argv, envp);
@@ -251,6 +262,7 @@ HRESV_EXPORT int posix_spawnp(pid_t *ret_pid, const char *name,
 {
 	posix_spawnattr_t room;
 
+	find_if_needed();
 	if (!real.spawnp)
 		return ENOSYS;
 	return real.spawnp(ret_pid, name, actions, with_mask(attr, &room), argv, envp);

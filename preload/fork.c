@@ -59,6 +59,8 @@ HRESV_EXPORT pid_t _Fork(void)
 {
 	pid_t pid;
 
+	if (!forks.bare_fork)
+		preload_fork_find();
 	if (!forks.bare_fork) {
 		errno = ENOSYS;
 		return -1;

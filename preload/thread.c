@@ -61,6 +61,9 @@ HRESV_EXPORT int pthread_create(pthread_t *ret_thread, const pthread_attr_t *att
 	struct start *s;
 	int err;
 
+	/* Another library may start before us, one that is linked -z initfirst. */
+	if (!real_create)
+		preload_thread_find();
 	if (!real_create)
 		return EAGAIN;
 	s = believed ? mem_pages(mem_page_bytes()) : NULL;

@@ -215,5 +215,6 @@ void advice_shm(const struct supply *s, struct advice *a)
 	advice_mend(a, "for good", "echo 'vm.hugetlb_shm_group = %u' > "
 				   "/etc/sysctl.d/60-hugetlb-group.conf", s->group);
 	advice_mend(a, "systemd", "AmbientCapabilities=CAP_IPC_LOCK");
-	advice_mend(a, "Kubernetes", "securityContext: { capabilities: { add: [IPC_LOCK] } }, with root");
+	advice_mend(a, "Kubernetes", "securityContext: { supplementalGroups: [N] } of the pod, N the node's "
+				     "vm.hugetlb_shm_group");
 }

@@ -128,6 +128,8 @@ static int read_segments(const struct file *f, struct binary *b)
 			b->interpreter = part(f, all[i].p_offset, all[i].p_filesz, 4096, &err);
 		else if (all[i].p_type == PT_NOTE)
 			take_notes(f, &all[i], b);
+		else if (all[i].p_type == PT_LOAD)
+			*(all[i].p_flags & PF_W ? &b->data_bytes : &b->text_bytes) += all[i].p_memsz;
 	}
 	free(all);
 	return err;
@@ -168,6 +170,7 @@ static void take_symbols(const struct file *f, const ElfW(Shdr) *s, struct binar
 		    symbols[i].st_name >= f->sections[s->sh_link].sh_size)
 			continue;
 		who = allocator_of(names + symbols[i].st_name, exported);
+		b->ours |= strcmp(names + symbols[i].st_name, "hresv_jemalloc_hooks") == 0;
 		/* A name of its own says more than "malloc". */
 		if (who && (!b->allocator || strcmp(b->allocator, "malloc") == 0))
 			b->allocator = who;
@@ -221,6 +224,8 @@ static void read_sections(struct file *f, struct binary *b)
 	for (size_t i = 0; names && i < f->n_sections; i++)
 		if (is_rodata(names, n->sh_size, &f->sections[i]))
 			take_texts(f, &f->sections[i], b);
+	if (b->ours)	/* linked with libhresv-malloc.a */
+		b->allocator = NULL;
 	free(names);
 	free(f->sections);
 }

@@ -16,8 +16,10 @@ struct binary {
 	bool native;		/* of this tool's class and byte order; else nothing below machine */
 	uint16_t machine;	/* EM_* */
 	char *interpreter;	/* the loader it asks for; NULL: it is static */
-	const char *allocator;	/* a malloc of its own: "jemalloc", "malloc"; NULL: none */
+	const char *allocator;	/* a malloc of its own: "jemalloc", "malloc"; NULL: none, or ours */
+	bool ours;		/* that malloc is libhresv-malloc's */
 	bool go;
+	uint64_t text_bytes, data_bytes;	/* of what it is loaded as: read-only, writable */
 	unsigned char build_id[64];
 	size_t build_id_bytes;
 };

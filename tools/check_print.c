@@ -45,6 +45,12 @@ static void print_program(const struct check *c, const struct screen *s)
 		clean(s, c->program.script);
 	}
 	puts(has(c, TROUBLE_STATIC, TROUBLE_NO_PROGRAM) ? "" : ": a preload reaches it");
+	if (c->program.binary.text_bytes + c->program.binary.data_bytes < c->supply.page_bytes)
+		return;
+	head(s, "segments");
+	printf("text of %s, data of %s: small unless HUGETLB_ELFMAP is set ('hresv elf' says how much could be huge)\n",
+	       size_text(c->program.binary.text_bytes).text,
+	       size_text(c->program.binary.data_bytes).text);
 }
 
 static void print_supply(const struct check *c, const struct screen *s)
@@ -77,16 +83,20 @@ static void print_segments(const struct check *c, const struct screen *s)
 {
 	if (!c->supply.page_bytes || c->shm)
 		return;
-	head(s, "segments");
-	puts(c->supply.may_shm ? "System V segments may be huge too" :
-				 "System V segments would be small ('hresv check --shm' says why)");
+	head(s, "System V");
+	puts(c->supply.may_shm ? "segments may be huge too" :
+				 "segments would be small ('hresv check --shm' says why)");
 }
 
 static void print_trial(const struct check *c, const struct screen *s)
 {
-	if (!c->trial || !c->asked_bytes)
+	if (!c->trial)
 		return;
 	head(s, "trial");
+	if (!c->trial_told) {
+		puts("nothing that ended by exit(3) asked for large memory");
+		return;
+	}
 	printf("asked for %s, of which %s were huge\n", size_text(c->asked_bytes).text,
 	       size_text(c->huge_bytes).text);
 }
@@ -177,8 +187,11 @@ void check_print_json(const struct check *c)
 		json_u64(&j, "trial_asked_bytes", c->asked_bytes);
 		json_u64(&j, "trial_huge_bytes", c->huge_bytes);
 	}
-	if (c->argv && c->program.path)
+	if (c->argv && c->program.path) {
 		json_text(&j, "program", c->program.path);
+		json_u64(&j, "text_bytes", c->program.binary.text_bytes);
+		json_u64(&j, "data_bytes", c->program.binary.data_bytes);
+	}
 	if (c->library)
 		json_text(&j, "library", c->library);
 	json_troubles(&j, c);

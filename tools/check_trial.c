@@ -15,8 +15,10 @@
 #include <unistd.h>
 
 #include "core/base/mem.h"
+#include "core/decide/request.h"
 #include "tools/check.h"
 #include "tools/command.h"
+#include "tools/json_read.h"
 #include "tools/library.h"
 
 static volatile sig_atomic_t child;
@@ -65,25 +67,45 @@ static int run(const struct check *c, const char *directory)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* The number behind the last @name: in JSON of ours, keys of the whole come last. */
-static uint64_t number_of(const char *text, const char *name)
+static bool is_shortage(struct span why)
 {
-	const char *found = NULL;
-
-	for (const char *at = text; (at = strstr(at, name)); at++)
-		found = at + strlen(name);
-	return found ? strtoull(found, NULL, 10) : 0;
+	for (int r = 1; r < REASON_N; r++)
+		if (span_equal(why, reason_name((enum reason)r)))
+			return reason_is_shortage((enum reason)r);
+	return false;
 }
 
-static void take(struct check *c, const char *text)
+/*
+ * What a single request lacked, at the most. The count of what was wanted at once
+ * leaves shared memory out, of which a database has one large piece.
+ */
+static uint64_t most_lacked(const struct json_node *tree)
 {
-	const char *pages = strstr(text, "\"wanted_pages\": "), *size = strstr(text, "\"page_bytes\": ");
+	const struct json_node *list = json_member(tree, "decisions");
+	uint64_t most = 0;
 
-	if (!pages || !size)
+	for (const struct json_node *d = list ? list->first : NULL; d; d = d->next) {
+		const uint64_t asked = json_number(d, "asked"), huge = json_number(d, "huge");
+
+		if (is_shortage(json_string(d, "why")) && asked > huge && asked - huge > most)
+			most = asked - huge;
+	}
+	return most;
+}
+
+static void take(struct check *c, struct span text)
+{
+	struct json_node *tree;
+	uint64_t wanted, lacked;
+
+	if (json_parse(text, &tree) != 0)
 		return;
-	c->trial_told = true;
-	c->asked_bytes += strtoull(pages + 16, NULL, 10) * strtoull(size + 14, NULL, 10);
-	c->huge_bytes += number_of(text, "\"huge_peak\": ");
+	wanted = json_number(tree, "wanted_pages") * json_number(tree, "page_bytes");
+	lacked = json_number(tree, "huge_peak") + most_lacked(tree);
+	c->trial_told |= json_member(tree, "wanted_pages") != NULL;
+	c->asked_bytes += wanted > lacked ? wanted : lacked;
+	c->huge_bytes += json_number(tree, "huge_peak");
+	json_free(tree);
 }
 
 /* Reads what was left, and removes it. */
@@ -98,7 +120,7 @@ static void collect(struct check *c, const char *directory)
 		if (e->d_name[0] == '.' || asprintf(&path, "%s/%s", directory, e->d_name) < 0)
 			continue;
 		if (blob_read_file(path, &text) == 0)
-			take(c, text.at);
+			take(c, (struct span){ text.at, text.bytes });
 		blob_free(&text);
 		unlink(path);
 		free(path);
@@ -129,9 +151,6 @@ void check_trial(struct check *c)
 			   status - 128, strsignal(status - 128));
 	else if (status)
 		advice_say(check_add(c), TROUBLE_TRIAL, "it ended with %d in its trial", status);
-	else if (!c->trial_told)
-		advice_say(check_add(c), TROUBLE_TRIAL, "nothing of it ended by exit(3) under libhresv, so "
-							"the trial has told nothing");
 	if (!c->need_bytes)
 		c->need_bytes = c->asked_bytes;
 }

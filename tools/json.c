@@ -51,15 +51,22 @@ static void string(struct json *j, const char *text, size_t bytes)
 	fputc('"', j->to);
 }
 
+static void new_line(struct json *j)
+{
+	if (j->compact)
+		return;
+	fputc('\n', j->to);
+	for (unsigned i = 0; i < j->depth; i++)
+		fputs("  ", j->to);
+}
+
 /* What stands before a value: a comma, a line of its own, the key. */
 static void before(struct json *j, const char *key)
 {
 	if (j->more)
 		fputc(',', j->to);
 	if (j->depth)
-		fputc('\n', j->to);
-	for (unsigned i = 0; i < j->depth; i++)
-		fputs("  ", j->to);
+		new_line(j);
 	if (key) {
 		string(j, key, strlen(key));
 		fputs(": ", j->to);
@@ -78,11 +85,8 @@ static void begin(struct json *j, const char *key, char bracket)
 static void end(struct json *j, char bracket)
 {
 	j->depth--;
-	if (j->more) {
-		fputc('\n', j->to);
-		for (unsigned i = 0; i < j->depth; i++)
-			fputs("  ", j->to);
-	}
+	if (j->more)
+		new_line(j);
 	fputc(bracket, j->to);
 	j->more = true;
 	if (j->depth == 0)

@@ -17,6 +17,7 @@ struct json {
 	FILE *to;
 	unsigned depth;
 	bool more;		/* something stands before it at this depth */
+	bool compact;		/* all on one line; false unless set after json_start() */
 };
 
 void json_start(struct json *j, FILE *to);

@@ -101,6 +101,18 @@ int proc_list(pid_t **ret_pids, size_t *ret_n)
 	return 0;
 }
 
+/* "NSpid: 4711 12": a pid in each namespace, its own last. */
+static pid_t last_pid(struct span pids)
+{
+	struct span field;
+	uint64_t pid = 0;
+
+	while (span_next_field(&pids, '\t', &field))
+		if (text_u64(field, &pid) != 0 || pid > INT_MAX)
+			return 0;
+	return (pid_t)pid;
+}
+
 int proc_status(pid_t pid, struct blob *scratch, struct proc_status *ret_status)
 {
 	struct proc_status s = { 0 };
@@ -122,6 +134,8 @@ int proc_status(pid_t pid, struct blob *scratch, struct proc_status *ret_status)
 		if (span_next_word(&text, &word) && text_u64(word, &uid) == 0)
 			s.uid = (uid_t)uid;
 	}
+	if (meminfo_text(content, "NSpid:", &text) == 0)
+		s.own_pid = last_pid(text);
 	s.kernel = meminfo_u64(content, "VmRSS:", &s.rss_bytes) != 0;
 	if (meminfo_u64(content, "HugetlbPages:", &s.hugetlb_bytes) != 0)
 		s.hugetlb_bytes = 0;

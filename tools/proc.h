@@ -41,6 +41,7 @@ struct proc_status {
 	uid_t uid;		/* real */
 	uint64_t hugetlb_bytes;	/* mapped and there, all sizes; shared ones count in each */
 	uint64_t rss_bytes;
+	pid_t own_pid;		/* as it sees itself, in its namespace; 0 unknown */
 	bool kernel;		/* has no memory of its own: a kernel thread, or a zombie */
 };
 

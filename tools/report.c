@@ -35,8 +35,21 @@ static size_t main_size(const struct stats_page *page)
 	return pagesize_read(proc_root(), &sizes) == 0 ? sizes.default_bytes : 0;
 }
 
-int report_of_pid(pid_t pid, uint64_t at, struct report *ret_report)
+void report_read_page(struct report *r, uint64_t at)
 {
+	r->page_err = page_read(r->pid, at, &r->page);
+	if (r->page_err)
+		memset(&r->page, 0, sizeof(r->page));
+	r->page_bytes = main_size(&r->page);
+	if (r->page_err)
+		return;
+	r->copied = r->page.pid && r->status.own_pid && r->page.pid != (uint32_t)r->status.own_pid;
+	sum(r);
+}
+
+int report_of_pid(pid_t pid, struct report *ret_report)
+{
+	uint64_t at = 0;
 	struct report r = { .live = true, .pid = pid };
 	struct blob scratch = { 0 };
 	int err = proc_status(pid, &scratch, &r.status);
@@ -44,14 +57,9 @@ int report_of_pid(pid_t pid, uint64_t at, struct report *ret_report)
 	blob_free(&scratch);
 	if (err)
 		return err;
-	r.page_err = at ? 0 : page_find(pid, &at);
+	r.page_err = page_find(pid, &at);
 	if (!r.page_err)
-		r.page_err = page_read(pid, at, &r.page);
-	if (r.page_err)
-		memset(&r.page, 0, sizeof(r.page));
-	r.page_bytes = main_size(&r.page);
-	if (!r.page_err)
-		sum(&r);
+		report_read_page(&r, at);
 	*ret_report = r;
 	return 0;
 }

@@ -22,13 +22,17 @@ struct report {
 	 */
 	int page_err;
 	struct stats_page page;
+	bool copied;			/* what the page says is of the process it is a copy of */
 	size_t page_bytes;		/* the main huge page size; 0 unknown */
 	uint64_t wanted_pages;		/* of it, that would have made everything huge */
 	bool wanted_at_most;
 };
 
-/* @at: where its page is, as page_find() said, or 0. 0; -ENOENT, -ESRCH: no such process. */
-int report_of_pid(pid_t pid, uint64_t at, struct report *ret_report);
+/* 0; -ENOENT, -ESRCH: no such process. */
+int report_of_pid(pid_t pid, struct report *ret_report);
+
+/* Fills in the page and what follows from it, of a report that has the rest. */
+void report_read_page(struct report *r, uint64_t at);
 
 /* 0; -errno of open(2) or read(2); -EBADMSG: not a file of ours; -EPROTO: another version. */
 int report_of_file(const char *path, struct report *ret_report);

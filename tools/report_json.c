@@ -72,6 +72,7 @@ void report_json(struct json *j, const struct report *r)
 		json_text(j, "unknown_because", report_complaint(r));
 		return;
 	}
+	json_bool(j, "copied", r->copied);
 	json_u64(j, "page_bytes", r->page_bytes);
 	json_u64(j, "huge_now", s->huge_now);
 	json_u64(j, "huge_peak", s->huge_peak);

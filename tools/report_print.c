@@ -203,6 +203,9 @@ void report_print(const struct screen *on, const struct report *r)
 	const char *complaint = report_complaint(r);
 
 	print_head(on, r);
+	if (r->copied)
+		fprintf(on->to, "it is a copy of process %" PRIu32 " (vfork or clone), whose counts "
+			"these are:\n", r->page.pid);
 	if (complaint)
 		fprintf(on->to, "%s\n", complaint);
 	else if (!report_total(r).requests)

@@ -117,11 +117,25 @@ static enum backing_kind classify(const struct vma *v, enum page_kind kind)
 	return is_file(v) ? BACKING_FILE : BACKING_OTHER;
 }
 
+/* A segment has no address when it is made: what most of them lacked. */
+static const char *why_of_segments(const struct report *r)
+{
+	const uint64_t *small = r->page.counters.use[USE_SHM].small;
+	int most = REASON_NONE;
+
+	for (int why = 1; why < REASON_N; why++)
+		if (small[why] > small[most])
+			most = why;
+	return most == REASON_NONE ? "segment" : reason_name((enum reason)most);
+}
+
 /* For what libhresv knows nothing of, what can be seen from outside. */
 static const char *why_of_nature(const struct report *r, const struct vma *v)
 {
 	if (!is_accessible(v))
 		return "no access";
+	if (span_starts(v->name, "/SYSV"))
+		return why_of_segments(r);
 	if (is_file(v))
 		return "file";
 	if (span_equal(v->name, "[heap]"))

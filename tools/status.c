@@ -7,6 +7,7 @@
 #include "tools/command.h"
 #include "tools/report.h"
 #include "tools/system.h"
+#include "tools/watch.h"
 
 static const char usage[] =
 	"status [--json|--prometheus] [PID]\n"
@@ -23,9 +24,10 @@ enum form { FORM_TEXT, FORM_JSON, FORM_PROMETHEUS };
 static int status_system(enum form form)
 {
 	struct screen on;
+	struct watch w = { 0 };
 	struct system s;
 	struct json j;
-	int err = 0;
+	int err;
 
 	system_read(SYSTEM_ALL, &s);
 	if (form == FORM_JSON) {
@@ -34,7 +36,9 @@ static int status_system(enum form form)
 		system_json(&j, &s);
 		json_end_object(&j);
 	} else if (form == FORM_PROMETHEUS) {
-		system_prometheus(stdout, &s);
+		watch_round(&w);
+		prometheus_write(stdout, &s, &w);
+		watch_free(&w);
 	} else {
 		screen_start(&on, stdout);
 		system_print(&on, &s);
@@ -49,7 +53,7 @@ static int status_process(pid_t pid, enum form form)
 	struct screen on;
 	struct report r;
 	struct json j;
-	int err = report_of_pid(pid, 0, &r);
+	int err = report_of_pid(pid, &r);
 
 	if (err)
 		return command_failed("process %d: %s", (int)pid,

@@ -80,6 +80,5 @@ const char *system_complaint(const struct pool *p);
 
 void system_print(const struct screen *on, const struct system *s);
 void system_json(struct json *j, const struct system *s);	/* members of an open object */
-void system_prometheus(FILE *to, const struct system *s);
 
 #endif

@@ -137,7 +137,7 @@ static int why_process(pid_t pid, const struct wish *w)
 {
 	struct report r;
 	struct space s;
-	int err = report_of_pid(pid, 0, &r);
+	int err = report_of_pid(pid, &r);
 
 	if (err)
 		return command_failed("process %d: %s", (int)pid,

@@ -2,8 +2,9 @@
 /*
  * start.c - what libhresv.so does in preload/, for programs that link the allocator
  *
- * Reads the configuration, remembers standard error, and registers core's fork
- * handlers: the heap's pages are shared with a child like any other of ours.
+ * Reads the configuration, remembers standard error, and has core's fork handlers
+ * registered (once, whoever else asks for it): the heap's pages are shared with a child
+ * like any other of ours.
  */
 #include <stddef.h>
 
@@ -13,15 +14,11 @@
 #include "core/fork.h"
 #include "core/plan.h"
 
-/* glibc's own; pthread_atfork() is in no shared library to be linked with. */
-extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
-			     void *owner);
-
 __attribute__((constructor(101))) static void start(void)
 {
 	const struct conf *conf = conf_get();
 
-	__register_atfork(fork_prepare, fork_parent, fork_child, NULL);
+	fork_start();
 	if (conf)
 		out_start(conf->verbose);
 }

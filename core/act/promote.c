@@ -17,6 +17,7 @@
  */
 #include "core/act/promote.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -175,7 +176,7 @@ static bool swap(uintptr_t aside, uintptr_t at, int prot)
 	if (sys_madvise(at, GRANULE, ADVICE_POPULATE_READ) != 0 ||
 	    writers_hold(at, GRANULE, prot, &w) != 0)
 		return false;
-	if (inflight_settle() != 0) {
+	if (inflight_settle() != 0 || demote_has_pins()) {
 		writers_give_up(&w);
 		return false;
 	}
@@ -190,13 +191,13 @@ static bool swap(uintptr_t aside, uintptr_t at, int prot)
 
 enum outcome { PROMOTED, LEFT, SHORT };
 
-static enum outcome promote_one(const struct backing *how, uintptr_t at, page_word word)
+static enum outcome promote_one(const struct backing *how, uintptr_t at, page_word word, bool asked)
 {
 	struct backing mine = *how;
 	uintptr_t aside;
 	size_t got;
 
-	if (!is_touched(at)) {
+	if (!asked && !is_touched(at)) {
 		note_later(at);
 		return LEFT;
 	}
@@ -218,7 +219,7 @@ static enum outcome promote_one(const struct backing *how, uintptr_t at, page_wo
 	return PROMOTED;
 }
 
-static enum outcome try_candidate(const struct backing *how, uintptr_t at)
+static enum outcome try_candidate(const struct backing *how, uintptr_t at, bool asked)
 {
 	const int wanted = PROT_READ | PROT_WRITE;
 	struct claim c = pagemap_claim(at, at + GRANULE);
@@ -226,7 +227,7 @@ static enum outcome try_candidate(const struct backing *how, uintptr_t at)
 	enum outcome got = LEFT;
 
 	if (word_kind(word) == PAGE_SMALL && (word_prot(word) & wanted) == wanted)
-		got = promote_one(how, at, word);
+		got = promote_one(how, at, word, asked);
 	pagemap_unclaim(&c);
 	return got;
 }
@@ -251,7 +252,7 @@ uint64_t promote_some(const struct backing *how, uint64_t pages)
 	if (demote_has_pins())
 		return 0;
 	while (done < pages && sys_now_ns() < until && (at = next_candidate()) != 0) {
-		enum outcome got = try_candidate(how, at);
+		enum outcome got = try_candidate(how, at, false);
 
 		if (got == PROMOTED)
 			done++;
@@ -265,6 +266,25 @@ uint64_t promote_some(const struct backing *how, uint64_t pages)
 		promote_rest();
 	}
 	return done;
+}
+
+int promote_range(const struct backing *how, uintptr_t lo, uintptr_t hi, uint64_t pages)
+{
+	if (how->page_bytes != GRANULE || place_moves(GRANULE) != PLACE_MOVES || demote_has_pins())
+		return -EBUSY;
+	for (uintptr_t at = lo; at < hi; at += GRANULE) {
+		enum outcome got;
+
+		if (word_kind(pagemap_get(at)) != PAGE_SMALL)
+			continue;
+		if (pages == 0)
+			return -ENOMEM;
+		got = try_candidate(how, at, true);
+		if (got == SHORT)
+			return -ENOMEM;
+		pages -= got == PROMOTED;
+	}
+	return 0;
 }
 
 void promote_freeze(void)

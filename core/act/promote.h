@@ -33,6 +33,13 @@ bool promote_is_due(void);
  */
 uint64_t promote_some(const struct backing *how, uint64_t pages);
 
+/*
+ * The granules of small memory of ours in [lo, hi) that can be, at most @pages, touched or not: the
+ * program asked. The caller as above. 0: each was tried; -ENOMEM: there was a page too few;
+ * -EBUSY: nothing can be promoted here and now.
+ */
+int promote_range(const struct backing *how, uintptr_t lo, uintptr_t hi, uint64_t pages);
+
 /* There is nothing to promote with: not due again for a moment. */
 void promote_rest(void);
 

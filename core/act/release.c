@@ -5,7 +5,10 @@
  * Pitfalls.
  * 1. A page that looks empty may be written between the look and the swap:
  *    writers are held, and the page looked at again.
- * 2. MADV_REMOVE of a whole shared page frees it and its reservation, and the
+ * 2. Mapping small pages over huge ones would do in one call, but a kernel before
+ *    6.12 that refuses it (vm.overcommit_memory=2) has unmapped what was there. They
+ *    are made aside, and moved over.
+ * 3. MADV_REMOVE of a whole shared page frees it and its reservation, and the
  *    next touch may find none left. Of a part of a page it zeroes the bytes and
  *    keeps the page (KERNEL.md 2.4): so a whole page is removed in two halves.
  */
@@ -19,6 +22,7 @@
 
 #include "core/act/cow.h"
 #include "core/act/cut.h"
+#include "core/act/demote.h"
 #include "core/act/inflight.h"
 #include "core/act/promote.h"
 #include "core/act/stats.h"
@@ -27,31 +31,38 @@
 #include "core/base/mem.h"
 #include "core/base/sys.h"
 
-static bool is_all_zero(uintptr_t at, size_t bytes)
+/* Small pages somewhere, untouched, with what the huge ones had besides their content. */
+static long make_untouched(size_t bytes, page_word word)
 {
-	const uint64_t *word = (const uint64_t *)at, *end = (const uint64_t *)(at + bytes);
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	long at = sys_mmap(0, bytes, word_prot(word), flags, -1, 0), err = 0;
 
-	for (; word < end; word += 8)
-		if (word[0] | word[1] | word[2] | word[3] | word[4] | word[5] | word[6] | word[7])
-			return false;
-	return true;
+	if (sys_failed(at))
+		return at;
+	if (word_pkey(word))
+		err = sys_pkey_mprotect((uintptr_t)at, bytes, word_prot(word), word_pkey(word));
+	if (!err && (word & WORD_NOFORK))
+		err = sys_madvise((uintptr_t)at, bytes, MADV_DONTFORK);
+	if (!err && (word & WORD_NODUMP))
+		err = sys_madvise((uintptr_t)at, bytes, MADV_DONTDUMP);
+	if (err)
+		sys_munmap((uintptr_t)at, bytes);
+	return err ? err : at;
 }
 
 /* Untouched small pages in place of whole huge ones: one call, atomic. */
 static int swap_out(uintptr_t lo, uintptr_t hi, page_word word)
 {
-	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
-	long at = sys_mmap(lo, hi - lo, word_prot(word), flags, -1, 0);
 	const bool plain = !(word & (WORD_NOFORK | WORD_NODUMP | WORD_LOCKED | WORD_PKEY_MASK));
+	long at = make_untouched(hi - lo, word);
 
 	if (sys_failed(at))
 		return -ENOMEM;
-	if (word_pkey(word))
-		sys_pkey_mprotect(lo, hi - lo, word_prot(word), word_pkey(word));
-	if (word & WORD_NOFORK)
-		sys_madvise(lo, hi - lo, MADV_DONTFORK);
-	if (word & WORD_NODUMP)
-		sys_madvise(lo, hi - lo, MADV_DONTDUMP);
+	if (sys_failed(sys_mremap((uintptr_t)at, hi - lo, hi - lo, MREMAP_MAYMOVE | MREMAP_FIXED,
+				  lo))) {
+		sys_munmap((uintptr_t)at, hi - lo);
+		return -ENOMEM;
+	}
 	if (word & WORD_LOCKED)
 		sys_mlock2(lo, hi - lo, MLOCK_ONFAULT);
 	stats_release(hi - lo);
@@ -101,10 +112,11 @@ static void swap_out_if_empty(uintptr_t at, page_word word)
 	const size_t bytes = word_page_bytes(word);
 	struct writers w;
 
-	if (!(word_prot(word) & PROT_READ) || word_pkey(word) || !is_all_zero(at, bytes) ||
+	if (!(word_prot(word) & PROT_READ) || word_pkey(word) || !mem_is_zero(at, bytes) ||
 	    writers_hold(at, bytes, word_prot(word), &w) != 0)
 		return;
-	if (inflight_settle() == 0 && is_all_zero(at, bytes) && swap_out(at, at + bytes, word) == 0)
+	if (inflight_settle() == 0 && !demote_has_pins() && mem_is_zero(at, bytes) &&
+	    swap_out(at, at + bytes, word) == 0)
 		writers_release(&w);
 	else
 		writers_give_up(&w);
@@ -130,6 +142,24 @@ static int release_part(uintptr_t lo, uintptr_t hi, page_word word)
 	return err;
 }
 
+/*
+ * Whole pages. Where there is no room for so many small ones aside (RLIMIT_AS), one
+ * after the other; what can't be given back is zero at least.
+ */
+static int release_whole(uintptr_t lo, uintptr_t hi, page_word word)
+{
+	const size_t page = word_page_bytes(word);
+	int err = swap_out(lo, hi, word);
+
+	for (uintptr_t at = lo; err && at < hi; at += page) {
+		if (swap_out(at, at + page, word) == 0)
+			continue;
+		if (release_part(at, at + page, word) != 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 int release_private(uintptr_t lo, uintptr_t hi, page_word word)
 {
 	const size_t page = word_page_bytes(word);
@@ -141,7 +171,7 @@ int release_private(uintptr_t lo, uintptr_t hi, page_word word)
 	if (lo < from)
 		err = release_part(lo, from, word);
 	if (!err && from < to)
-		err = swap_out(from, to, word);
+		err = release_whole(from, to, word);
 	if (!err && to < hi)
 		err = release_part(to, hi, word);
 	return err;

@@ -15,7 +15,8 @@
  * Whole pages become untouched small pages in one step and return to the pool
  * at once: a later touch gets a small page, never luck (KERNEL.md R5). Of a page
  * that is only touched in part, the part is zeroed in place; when nothing but
- * zeros is left, it goes too. Sets the words. The caller holds the claim.
+ * zeros is left, it goes too. Where no small pages can be had, whole ones are
+ * zeroed in place too. Sets the words. The caller holds the claim.
  * Return: 0; -ENOMEM.
  */
 int release_private(uintptr_t lo, uintptr_t hi, page_word word);

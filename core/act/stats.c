@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "core/act/fallback.h"
 #include "core/act/pagemap.h"
 #include "core/base/out.h"
 #include "core/base/probe.h"
@@ -94,6 +95,8 @@ void stats_huge(enum use use, size_t bytes)
 void stats_small(enum use use, size_t bytes, enum reason why)
 {
 	add(&counters->use[use].small[why], bytes);
+	if (reason_is_shortage(why))
+		fallback_note();
 }
 
 void stats_guarded(size_t bytes, enum reason why)
@@ -107,6 +110,7 @@ void stats_guarded(size_t bytes, enum reason why)
 	add(&counters->guarded_refused, 1);
 	add(&counters->guarded_why[why], bytes);
 	raise_to(&counters->guarded_largest, bytes);
+	fallback_note();
 }
 
 void stats_hold(size_t bytes)
@@ -128,6 +132,7 @@ uint64_t stats_held(void)
 void stats_demoted(size_t pages)
 {
 	add(&counters->demoted, pages);
+	fallback_note();
 }
 
 void stats_promoted(size_t pages)
@@ -138,6 +143,7 @@ void stats_promoted(size_t pages)
 void stats_rescued(size_t pages)
 {
 	add(&counters->rescued, pages);
+	fallback_note();
 }
 
 void stats_copied(size_t pages)

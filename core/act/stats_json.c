@@ -216,6 +216,11 @@ static int write_all(int fd, const struct blob *b)
 	return 0;
 }
 
+static long create(const char *path)
+{
+	return sys_openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+}
+
 /* Beside it, then over it: a reader finds the old file or the new one, whole. */
 static int replace(const char *path, const struct blob *content)
 {
@@ -229,8 +234,9 @@ static int replace(const char *path, const struct blob *content)
 		err = blob_u64(&aside, (uint64_t)sys_getpid());
 	if (!err)
 		err = blob_text(&aside, ".new");
-	fd = err ? err : sys_openat(AT_FDCWD, aside.at, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
-				    0600);
+	fd = err ? err : create(aside.at);
+	if (fd == -EEXIST && sys_unlinkat(AT_FDCWD, aside.at, 0) == 0)
+		fd = create(aside.at);	/* left by a process of our pid that was killed */
 	if (fd >= 0) {
 		err = write_all((int)fd, content);
 		sys_close((int)fd);

@@ -22,6 +22,7 @@
 /* In the order in which they may be taken. */
 enum lock_rank {
 	LOCK_START = 1,		/* reading the configuration, once */
+	LOCK_RESERVE,		/* private reservations */
 	LOCK_COW,		/* starting and ending copy-on-write of our own */
 	LOCK_ATTACH,		/* table of System V attachments */
 	LOCK_FACTS,		/* cached facts */

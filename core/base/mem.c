@@ -41,6 +41,16 @@ bool mem_may_be_present(uintptr_t at)
 	return sys_mincore(at, mem_page_bytes(), &vec) != 0 || (vec & 1);
 }
 
+bool mem_is_zero(uintptr_t at, size_t bytes)
+{
+	const uint64_t *word = (const uint64_t *)at, *end = (const uint64_t *)(at + bytes);
+
+	for (; word < end; word += 8)
+		if (word[0] | word[1] | word[2] | word[3] | word[4] | word[5] | word[6] | word[7])
+			return false;
+	return true;
+}
+
 void *mem_pages(size_t bytes)
 {
 	long at = sys_mmap(0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -44,7 +44,10 @@ bool reason_is_shortage(enum reason why)
 
 const char *use_name(enum use use)
 {
-	static const char *const names[USE_N] = { "mmap", "shm", "malloc", "text", "data" };
+	static const char *const names[USE_N] = {
+		[USE_MMAP] = "mmap", [USE_SHM] = "shm", [USE_MALLOC] = "malloc",
+		[USE_TEXT] = "text", [USE_DATA] = "data",
+	};
 
 	return use < USE_N ? names[use] : "unknown";
 }

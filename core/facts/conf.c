@@ -6,6 +6,8 @@
  * its own, one wins, the others give theirs back. Strings are copied, as the
  * program may change its environment. A program without any HUGETLB_ variable,
  * where no file says anything, gets a constant and pays for no memory at all.
+ * Whoever has read the pointer may use it for ever: a change of limits is made in
+ * place, or, of the constant, in a copy that takes its place once.
  */
 #include "core/facts/conf.h"
 
@@ -57,9 +59,14 @@ struct sealed {
 	char strings[];
 };
 
+static const struct conf *own_defaults(void)
+{
+	return &conf_other_defaults ? &conf_other_defaults : &defaults;
+}
+
 void conf_defaults(struct conf *ret_conf)
 {
-	*ret_conf = defaults;
+	*ret_conf = *own_defaults();
 }
 
 static bool mentions_us(char *const *environment)
@@ -186,7 +193,7 @@ static int seal(struct source *s, const struct conf **ret_conf)
 	struct conf c;
 
 	if (says_nothing(s)) {
-		*ret_conf = &defaults;
+		*ret_conf = own_defaults();
 		return 0;
 	}
 	conf_parse_with(s->environment, &s->file, s->exe.at, NULL, &c);
@@ -220,7 +227,7 @@ int conf_seal(char *const *environment, const char *path, bool secure,
 
 void conf_unseal(const struct conf *c)
 {
-	if (c && c != &defaults && c != &secure_process)
+	if (c && c != own_defaults() && c != &secure_process)
 		mem_pages_free((void *)c, ((const struct sealed *)(const void *)c)->bytes);
 }
 
@@ -317,7 +324,7 @@ static const struct conf *publish(const struct source *s, const struct conf *min
 	}
 	if (mine->active) {
 		say_unread(s, mine->verbose);
-		if (mine != &defaults)
+		if (mine != own_defaults())
 			conf_parse_with(s->environment, &s->file, s->exe.at, say, &again);
 	}
 	return mine;
@@ -358,4 +365,32 @@ const struct conf *conf_start(char *const *environment)
 	const struct conf *c = __atomic_load_n(&now.sealed, __ATOMIC_ACQUIRE);
 
 	return c ? c : read_now(environment);
+}
+
+int conf_tune(uint64_t limit, uint64_t keep_free)
+{
+	const struct conf *c = conf_get();
+	struct conf mine;
+	struct sealed *s;
+	int err;
+
+	if (!c)
+		return -ENOMEM;
+	if (c == own_defaults() || c == &secure_process) {
+		mine = *c;
+		mine.limit = limit;
+		mine.keep_free = keep_free;
+		err = copy_sealed(&mine, &c);
+		if (!err)
+			__atomic_store_n(&now.sealed, c, __ATOMIC_RELEASE);
+		return err;
+	}
+	s = (struct sealed *)(uintptr_t)c;
+	err = (int)sys_mprotect((uintptr_t)s, s->bytes, PROT_READ | PROT_WRITE);
+	if (err)
+		return err;
+	__atomic_store_n(&s->conf.limit, limit, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->conf.keep_free, keep_free, __ATOMIC_RELAXED);
+	sys_mprotect((uintptr_t)s, s->bytes, PROT_READ);
+	return 0;
 }

@@ -17,7 +17,7 @@
 #include "core/base/text.h"
 
 enum conf_fallback { FALLBACK_THP, FALLBACK_SMALL, FALLBACK_FAIL };
-enum conf_explicit { EXPLICIT_FAIL, EXPLICIT_SMALL };
+enum conf_explicit { EXPLICIT_FAIL, EXPLICIT_SMALL, EXPLICIT_KERNEL };
 enum conf_fork { FORK_AUTO, FORK_SHARE, FORK_COPY, FORK_REFUSE };
 
 /* One use of huge pages: mmap, System V segments, the heap. */
@@ -32,6 +32,7 @@ struct conf_elf {
 	bool read, write;	/* R, W, RW */
 	size_t read_page_bytes, write_page_bytes;	/* 0: the default */
 	bool force;		/* HUGETLB_FORCE_ELFMAP */
+	bool perf_map;		/* HUGETLB_PERF_MAP */
 	const char *libraries;	/* HUGETLB_ELFLIBS, NULL when unset */
 };
 
@@ -65,6 +66,15 @@ struct conf {
  * on, as are promotion and minimal copies; ELF is off.
  */
 void conf_defaults(struct conf *ret_conf);
+
+/*
+ * Where it is defined (compat/), these are the defaults instead: libhugetlbfs does
+ * nothing unless it is told to.
+ */
+extern const struct conf conf_other_defaults __attribute__((weak));
+
+/* The same for the program's own segments: a hugetlbfs directory they come from; NULL: none. */
+const char *conf_other_path(size_t page_bytes) __attribute__((weak));
 
 /* Something to say about one variable. */
 struct conf_remark {
@@ -132,6 +142,13 @@ void conf_unseal(const struct conf *c);
  * no memory to keep it in: the next call tries again. Async-signal-safe.
  */
 const struct conf *conf_get(void);
+
+/*
+ * Changes the two limits of the running process (hresv_policy_set). The caller has
+ * closed the gate (lock.h): nobody is inside an operation that has read the old ones.
+ * 0; -ENOMEM.
+ */
+int conf_tune(uint64_t limit, uint64_t keep_free);
 
 /* The same for the first constructor of all, which runs before libc has environ. */
 const struct conf *conf_start(char *const *environment);

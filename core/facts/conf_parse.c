@@ -27,6 +27,7 @@ static const struct variable variables[] = {
 	{ "MORECORE", KIND_HEAP, AT(morecore), .used_instead = "yes" },
 	{ "ELFMAP", KIND_ELFMAP, AT(elf), .used_instead = "no" },
 	{ "FORCE_ELFMAP", KIND_SWITCH, AT(elf.force), .used_instead = "no" },
+	{ "PERF_MAP", KIND_SWITCH, AT(elf.perf_map), .used_instead = "no" },
 	{ "ELFLIBS", KIND_TEXT, AT(elf.libraries) },
 	{ "MMAP_MIN", KIND_BYTES, AT(mmap_min), .used_instead = "one huge page" },
 	{ "MALLOC_START", KIND_BYTES, AT(malloc_start), .used_instead = "4 MiB" },
@@ -35,7 +36,7 @@ static const struct variable variables[] = {
 	{ "EAGER_MAX", KIND_BYTES, AT(eager_max), .used_instead = "4 GiB" },
 	{ "FALLBACK", KIND_CHOICE, AT(fallback), .words = "thp small fail",
 	  .used_instead = "thp" },
-	{ "EXPLICIT", KIND_CHOICE, AT(explicit_requests), .words = "fail small",
+	{ "EXPLICIT", KIND_CHOICE, AT(explicit_requests), .words = "fail small kernel",
 	  .used_instead = "fail" },
 	{ "FORK", KIND_CHOICE, AT(fork), .words = "auto share copy refuse",
 	  .used_instead = "auto" },
@@ -48,13 +49,13 @@ static const struct variable variables[] = {
 	{ "SHARE", KIND_SWITCH, AT(share), .used_instead = "no" },
 	{ "SHARE_PATH", KIND_TEXT, .idle = true, AT(share_path) },
 	{ "MINIMAL_COPY", KIND_SWITCH, AT(minimal_copy), .used_instead = "yes" },
-	{ "MORECORE_SHRINK", KIND_SWITCH, AT(shrink), .used_instead = "no" },
+	{ "MORECORE_SHRINK", KIND_SWITCH, .idle = true, AT(shrink), .used_instead = "no" },
 	{ "MORECORE_HEAPBASE", KIND_NONE, .idle = true },
 	{ "FEATURES", KIND_NONE, .idle = true },
 	{ .name = "LDSCRIPT_PATH", .kind = KIND_NONE },		/* of the linker wrapper, */
 	{ .name = "DEPRECATED_LINK", .kind = KIND_NONE },	/* which need not hear of us */
 	{ "VERBOSE", KIND_LEVEL, AT(verbose), .used_instead = "1" },
-	{ "DEBUG", KIND_SWITCH, AT(debug), .used_instead = "no" },
+	{ "DEBUG", KIND_SWITCH, .idle = true, AT(debug), .used_instead = "no" },
 	{ "STATS", KIND_TEXT, AT(stats) },
 };
 

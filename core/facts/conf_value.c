@@ -73,7 +73,8 @@ static bool parse_elf_part(struct span part, struct conf_elf *elf)
 
 static const char *parse_elfmap(struct span value, struct conf_elf *to)
 {
-	struct conf_elf elf = { .given = true, .force = to->force, .libraries = to->libraries };
+	struct conf_elf elf = { .given = true, .force = to->force, .perf_map = to->perf_map,
+				.libraries = to->libraries };
 	struct span part;
 	bool on;
 

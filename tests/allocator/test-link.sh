@@ -32,6 +32,36 @@ test_linked_program_has_a_huge_heap() {
 	expect_huge_mib said 56
 }
 
+test_linked_program_forks() {
+	cat >forks.c <<-'END'
+		#include <stdlib.h>
+		#include <sys/wait.h>
+		#include <unistd.h>
+		int main(void)
+		{
+			char *at = malloc(16 << 20);
+			for (int i = 0; i < 3; i++) {
+				pid_t pid = fork();
+				int status = 0;
+				at[i << 20] = 1;
+				if (pid == 0)
+					_exit(at[i << 20] == 1 ? 0 : 1);
+				if (waitpid(pid, &status, 0) != pid || status)
+					return 1;
+			}
+			return 0;
+		}
+	END
+	pool_set 20
+	link forks forks.c -L"$BUILD" -lhresv-malloc
+	[ -e libhresv-malloc.so.0 ] || ln -s "$BUILD/libhresv-malloc.so" libhresv-malloc.so.0
+	LD_LIBRARY_PATH=$tmp timeout -s KILL 20 ./forks || fail "linked: $?"
+	link forks forks.c "$BUILD/libhresv-malloc.a"
+	timeout -s KILL 20 ./forks || fail "with the archive: $?"
+	link forks forks.c -static "$BUILD/libhresv-malloc.a"
+	timeout -s KILL 20 ./forks || fail "static: $?"
+}
+
 test_program_with_the_archive_has_a_huge_heap() {
 	pool_set 60
 	link heap "$heap" "$BUILD/libhresv-malloc.a"

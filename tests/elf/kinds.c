@@ -89,7 +89,7 @@ static uint64_t digest_all(void)
 	return sum + (uint64_t)(small_data * 100 + small_zero * 10 + letter);
 }
 
-static int functions(void)
+static __attribute__((noinline)) int functions(void)
 {
 	int sum = chosen() * 100 + one();
 
@@ -253,7 +253,7 @@ static int abused(void)
 	return 0;
 }
 
-static int hold(void)
+static __attribute__((noinline)) int hold(void)
 {
 	puts("holding");
 	fflush(stdout);

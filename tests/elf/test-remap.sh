@@ -19,16 +19,16 @@ hold() {
 	wait_until 10 grep -q holding held
 }
 
-# pages_of NAME: how many it takes when there are enough
+# pages_of NAME [MAP]: how many it takes when there are enough
 pages_of() {
-	hold $RW ./"$1"
+	hold HUGETLB_ELFMAP="${2:-RW}" ./"$1"
 	echo $(($(huge_kb "$(cat pid)") / 2048))
 	kill "$(cat pid)"
 }
 
 # Every pool from empty to twice the need.
 test_any_number_of_pages_is_right() {
-	local need k before
+	local need k
 	requires_2_mib
 	build prog $BOTH
 	pool_set 60
@@ -86,13 +86,13 @@ test_text_without_pool_is_transparent_or_untouched() {
 	same_with_us prog $RW HUGETLB_VERBOSE=3
 	grep -q never /sys/kernel/mm/transparent_hugepage/enabled || skip "transparent huge pages"
 	! grep -q '\[never\]' /sys/kernel/mm/transparent_hugepage/enabled || skip "transparent huge pages"
-	expect_contains prog.err "transparent instead"
+	expect_contains prog.err "text (thp)"
 	hold $RW ./prog
 	awk '/r-xp.* 0 *$/ { text = 1 } text && /^AnonHugePages/ { print $2; exit }' "/proc/$(cat pid)/smaps" >kb
 	kill "$(cat pid)"
 	[ "$(cat kb)" -ge 2048 ] || fail "text has $(cat kb) kB"
 	same_with_us prog $RW HUGETLB_VERBOSE=3 HUGETLB_FALLBACK=small
-	! grep -q transparent prog.err || fail "$(cat prog.err)"
+	! grep -q thp prog.err || fail "$(cat prog.err)"
 }
 
 # A file system that collapses: the file's own pages, which keep their name.
@@ -167,6 +167,47 @@ test_a_read_only_or_noexec_hugetlbfs_is_no_harm() {
 	[ -z "$(ls mnt)" ] || fail "left: $(ls mnt)"
 }
 
+# Addresses that aren't randomized put the heap behind bss; the loader may be named.
+test_other_ways_to_start_a_program_are_right() {
+	local loader
+	requires_2_mib
+	requires setarch
+	build prog $BOTH
+	pool_set 40
+	./prog >prog.expected
+	for flag in -R -X -RX; do
+		setarch $flag ./prog >/dev/null 2>&1 || continue
+		with_us $RW setarch $flag ./prog >got 2>err || fail "setarch $flag: $(cat err)"
+		diff prog.expected got
+	done
+	with_us $RW setarch -R ./prog where >where
+	expect_contains where "data rw-p huge"
+	expect_contains where "bss rw-p huge"
+	loader=$(readelf -lW prog | sed -n 's/.*interpreter: \(.*\)]/\1/p')
+	with_us $RW "$loader" ./prog >got 2>err || fail "$loader: $(cat err)"
+	diff prog.expected got
+	with_us $RW "$loader" ./prog where >where
+	expect_contains where "text r-xp huge"
+}
+
+test_sizes_are_written_as_libhugetlbfs_writes_them() {
+	local map
+	requires_2_mib
+	build prog $BOTH
+	pool_set 40
+	for map in R=2M:W=1G RW=2M R:W=2M rw=1G; do
+		same_with_us prog HUGETLB_ELFMAP=$map HUGETLB_MINIMAL_COPY=no
+		[ ! -s prog.err ] || fail "$map: $(cat prog.err)"
+		with_us HUGETLB_ELFMAP=$map ./prog where >where
+		case $map in
+		RW=2M) expect_eq "$(grep -c huge where)" 7 ;;
+		R=2M*) expect_contains where "text r-xp huge" ;;
+		esac
+	done
+	same_with_us prog HUGETLB_ELFMAP=RX
+	expect_contains prog.err 'HUGETLB_ELFMAP="RX"'
+}
+
 test_share_is_refused_with_the_reason() {
 	requires_2_mib
 	build prog $BOTH
@@ -187,6 +228,9 @@ test_fork_with_no_page_to_spare_keeps_both_right() {
 	for way in auto share copy; do
 		same_with_us prog $RW HUGETLB_FORK=$way
 	done
+	pool_set 60
+	need=$(pages_of prog R)
+	pool_set "$need"
 	with_us HUGETLB_ELFMAP=R HUGETLB_FORK=refuse HUGETLB_MMAP=no ./prog >got || fail "text alone refuses a fork"
 	diff prog.expected got
 }

@@ -221,7 +221,7 @@ TEST(promotion_works_or_leaves_the_content)
 			promote_once(++nth, errs[i], &fired);
 			held_expect(&before, "promote_some", nth, errs[i]);
 		}
-		EXPECT_GT(nth, 8);
+		EXPECT_GT(nth, 6);
 	}
 }
 

@@ -14,7 +14,7 @@ struct kind {
 	int prot;
 	enum use use;
 	size_t bss;		/* bytes behind the file's */
-	bool relro;		/* the first huge page is read-only, the rest is not */
+	size_t relro;		/* bytes at its beginning that are read-only */
 };
 
 static struct image_segment segment;
@@ -39,7 +39,7 @@ static void load(const struct kind *k)
 		REQUIRE_EQ(mmap(at + FILE_BYTES, k->bss, k->prot, ANON | MAP_FIXED, -1, 0),
 			   at + FILE_BYTES);
 	if (k->relro)
-		mprotect(at, PAGE, PROT_READ);
+		mprotect(at, k->relro, PROT_READ);
 	segment = (struct image_segment){
 		.lo = (uintptr_t)at, .hi = (uintptr_t)at + FILE_BYTES + k->bss,
 		.room_hi = UINTPTR_MAX, .use = k->use, .aligned = true,
@@ -105,22 +105,38 @@ static void remap_each(struct kind k, size_t pages)
 
 TEST(image_of_text_is_huge_or_as_it_was)
 {
-	remap_each((struct kind){ PROT_READ | PROT_EXEC, USE_TEXT, 0, false }, 3);
+	remap_each((struct kind){ PROT_READ | PROT_EXEC, USE_TEXT, 0, 0 }, 3);
 }
 
 TEST(image_of_text_with_too_few_pages_is_partly_huge)
 {
-	remap_each((struct kind){ PROT_READ | PROT_EXEC, USE_TEXT, 0, false }, 1);
+	remap_each((struct kind){ PROT_READ | PROT_EXEC, USE_TEXT, 0, 0 }, 1);
 }
 
 TEST(image_of_data_is_huge_or_as_it_was)
 {
-	remap_each((struct kind){ RW, USE_DATA, PAGE, false }, 4);
+	remap_each((struct kind){ RW, USE_DATA, PAGE, 0 }, 4);
 }
 
 TEST(image_of_data_keeps_what_is_read_only)
 {
-	remap_each((struct kind){ RW, USE_DATA, 0, true }, 3);
+	remap_each((struct kind){ RW, USE_DATA, 0, PAGE }, 3);
+}
+
+/* RELRO that ends inside a huge page: that one stays as it is. */
+TEST(image_of_a_page_with_two_protections_stays_small)
+{
+	struct kind k = { RW, USE_DATA, PAGE, 64 * KIB };
+
+	pool_set(PAGE, 4);
+	load(&k);
+	image_remap(&segment);
+	EXPECT_TRUE(is_right(&k));
+	EXPECT_EQ(prot_at(segment.lo + 64 * KIB), RW);
+	EXPECT_EQ(huge_in((void *)segment.lo, PAGE), 0);
+	EXPECT_EQ(huge_in((void *)(segment.lo + PAGE), segment.hi - segment.lo - PAGE),
+		  segment.hi - segment.lo - PAGE);
+	unload();
 }
 
 /* The kernel that clears the place first and fails then. */
@@ -128,7 +144,7 @@ static int moves_to_fail;
 
 static long clears_and_fails(long nr, const long args[6], bool *ret_handled)
 {
-	if (nr != SYS_mremap || moves_to_fail-- <= 0)
+	if (nr != SYS_mremap || !(args[3] & MREMAP_FIXED) || moves_to_fail-- <= 0)
 		return 0;
 	*ret_handled = true;
 	munmap((void *)args[4], (size_t)args[2]);
@@ -137,11 +153,11 @@ static long clears_and_fails(long nr, const long args[6], bool *ret_handled)
 
 TEST(image_mends_the_hole_a_failed_move_leaves)
 {
-	struct kind kinds[] = { { PROT_READ | PROT_EXEC, USE_TEXT, 0, false },
-				{ RW, USE_DATA, PAGE, false } };
+	struct kind kinds[] = { { PROT_READ | PROT_EXEC, USE_TEXT, 0, 0 },
+				{ RW, USE_DATA, PAGE, 0 } };
 
 	pool_set(PAGE, 4);
-	place_moves(PAGE);
+	REQUIRE_EQ(place_moves(PAGE), PLACE_MOVES);
 	for (int fails = 1; fails < 4; fails++)
 		for (int i = 0; i < 2; i++) {
 			load(&kinds[i]);
@@ -149,7 +165,10 @@ TEST(image_mends_the_hole_a_failed_move_leaves)
 			sys_set_hook(clears_and_fails);
 			image_remap(&segment);
 			sys_set_hook(NULL);
+			EXPECT_LE(moves_to_fail, 0);
 			EXPECT_TRUE(is_right(&kinds[i]));
+			EXPECT_EQ(huge_in((void *)segment.lo, segment.hi - segment.lo) > 0,
+				  fails == 1);
 			unload();
 		}
 }
@@ -157,7 +176,7 @@ TEST(image_mends_the_hole_a_failed_move_leaves)
 /* Before Linux 5.16 huge pages can't be moved: nothing is tried, transparent ones apart. */
 TEST(image_where_huge_pages_do_not_move_is_left_alone)
 {
-	struct kind k = { RW, USE_DATA, PAGE, false };
+	struct kind k = { RW, USE_DATA, PAGE, 0 };
 
 	pool_set(PAGE, 4);
 	load(&k);
@@ -179,7 +198,7 @@ static long heap_behind_segment(long nr, const long args[6], bool *ret_handled)
 
 TEST(image_leaves_the_heap_its_place)
 {
-	struct kind k = { RW, USE_DATA, 0, false };
+	struct kind k = { RW, USE_DATA, 0, 0 };
 
 	pool_set(PAGE, 4);
 	for (int near = 0; near < 2; near++) {
@@ -189,6 +208,41 @@ TEST(image_leaves_the_heap_its_place)
 		sys_set_hook(NULL);
 		EXPECT_TRUE(is_right(&k));
 		EXPECT_EQ(pages_in((void *)segment.lo, 3 * PAGE, PAGE), (near ? 2 : 3) * PAGE);
+		unload();
+	}
+}
+
+/* No call, of any that are made, gives memory that can be written and executed. */
+static size_t opened, calls;
+
+static long watch_protections(long nr, const long args[6], bool *ret_handled)
+{
+	const bool protects = nr == SYS_mmap || nr == SYS_mprotect || nr == SYS_pkey_mprotect;
+	const uintptr_t at = (uintptr_t)args[0];
+
+	(void)ret_handled;
+	calls++;
+	if (protects && (args[2] & PROT_WRITE) && (args[2] & PROT_EXEC))
+		opened++;
+	if (protects && (args[2] & PROT_WRITE) && at < segment.hi && at + (size_t)args[1] > segment.lo)
+		opened++;
+	return 0;
+}
+
+TEST(image_of_text_is_writable_at_no_moment)
+{
+	struct kind k = { PROT_READ | PROT_EXEC, USE_TEXT, 0, 0 };
+
+	for (size_t pages = 0; pages <= 3; pages++) {
+		pool_set(PAGE, pages);
+		load(&k);
+		calls = opened = 0;
+		sys_set_hook(watch_protections);
+		image_remap(&segment);
+		sys_set_hook(NULL);
+		EXPECT_GT(calls, 0);
+		EXPECT_EQ(opened, 0);
+		EXPECT_TRUE(is_right(&k));
 		unload();
 	}
 }

@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	environment[n] = NULL;
 	conf_parse(environment, "/usr/bin/prog", say, &c);
 	check_sane(&c);
-	if (conf_seal(environment, false, &sealed) == 0) {
+	if (conf_seal(environment, NULL, false, &sealed) == 0) {
 		check_sane(sealed);
 		/* A copy: what it says does not change with the environment. */
 		memset(block, 'x', bytes);

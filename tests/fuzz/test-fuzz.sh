@@ -42,4 +42,19 @@ test_environment_survives_any_content() {
 	fuzz conf "$SOURCE"/core/base/*.c "$SOURCE"/core/facts/*.c
 }
 
+test_elf_survives_any_file() {
+	[ -e /usr/include/gelf.h ] || skip libelf
+	fuzz elf "$SOURCE"/tools/elf_read.c "$SOURCE"/tools/elf_pages.c "$SOURCE"/tools/elf_symbols.c \
+		"$SOURCE"/tools/elf_notes.c -lelf
+}
+
+test_hresv_conf_survives_any_content() {
+	fuzz conf-file "$SOURCE"/core/base/*.c "$SOURCE"/core/facts/{conf*,buildid}.c
+}
+
+test_check_survives_any_binary() {
+	SECONDS_EACH=$(((SECONDS_EACH + 1) / 2))
+	fuzz binary "$SOURCE"/tools/binary.c "$SOURCE"/core/facts/buildid.c
+}
+
 run_tests "$@"

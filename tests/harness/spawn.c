@@ -106,6 +106,14 @@ static bool wait_for(pid_t pid, unsigned secs)
 	return n == 1;
 }
 
+/* On slow machines all times are longer; the name is libcheck's, which does the same. */
+static unsigned patience(unsigned secs)
+{
+	const char *times = getenv("CK_TIMEOUT_MULTIPLIER");
+
+	return times && atoi(times) > 1 ? secs * (unsigned)atoi(times) : secs;
+}
+
 struct spawned spawn(const struct spawn *what)
 {
 	struct spawned r = { .exit_status = -1 };
@@ -119,7 +127,8 @@ struct spawned spawn(const struct spawn *what)
 		child(what, out, err);
 	setpgid(pid, pid);
 
-	r.timed_out = !wait_for(pid, what->timeout_secs ? what->timeout_secs : SPAWN_TIMEOUT_SECS);
+	r.timed_out = !wait_for(pid, patience(what->timeout_secs ? what->timeout_secs :
+							     SPAWN_TIMEOUT_SECS));
 	/* While it is a zombie its number, and its group's, are nobody else's. */
 	kill(-pid, SIGKILL);
 	waitpid(pid, &status, 0);

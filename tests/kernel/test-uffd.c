@@ -151,6 +151,24 @@ TEST(user_mode_only_gives_a_system_call_EFAULT)
 	close(uffd);
 }
 
+/* A debugger's writes are made without waiting: ARCHITECTURE.md 5 says what that means. */
+TEST(write_through_proc_mem_is_EIO_while_writers_are_held)
+{
+	int uffd = open_uffd(0), mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+
+	pool_set(PAGE, 1);
+	writer.at = map_populated(PAGE);
+	protect(uffd, writer.at);
+	EXPECT_EQ(pwrite(mem, "x", 1, (off_t)(uintptr_t)writer.at), -1);
+	EXPECT_EQ(errno, EIO);
+	EXPECT_EQ(writer.at[0], 0);
+	close(uffd);
+	EXPECT_EQ(pwrite(mem, "x", 1, (off_t)(uintptr_t)writer.at), 1);
+	EXPECT_EQ(writer.at[0], 'x');
+	munmap(writer.at, PAGE);
+	close(mem);
+}
+
 /* writers.c, pitfall 1: whoever dies half way holds nobody. */
 TEST(closing_the_descriptor_lets_writers_go_on)
 {

@@ -59,7 +59,7 @@ test_c_files_are_short() {
 test_every_file_names_its_licence() {
 	local file
 	cd "$SOURCE"
-	source_files | matching -vE '(^|/)(LICENSE|VERSION|README[^/]*)$|^debian/(changelog|source/format)$|^tests/fuzz/corpus/|\.(md|svg|png|json|expected)$' |
+	source_files | matching -vE '(^|/)(LICENSE|VERSION|README[^/]*)$|^debian/(changelog|source/format)$|^tests/fuzz/corpus/|\.(md|svg|png|json|expected|flags)$' |
 		while read -r file; do
 			head -n 5 "$file" | grep -q 'SPDX-License-Identifier: MIT' || echo "$file"
 		done | report "no SPDX line"

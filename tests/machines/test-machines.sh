@@ -22,7 +22,7 @@ all_of() {
 # The facts, and more where there is time.
 usual() {
 	all_of kernel
-	[ "${HRESV_MACHINES:-}" != all ] || all_of unit faults preload fork
+	[ "${HRESV_MACHINES:-}" != all ] || all_of unit faults preload fork api
 }
 
 # in_machine KERNEL OPTION... -- TEST...
@@ -50,7 +50,8 @@ test_linux_6_1_with_groups_of_version_1_holds() {
 
 test_linux_6_12_holds() {
 	# shellcheck disable=SC2046
-	in_machine 6.12 guest_limit=200 -- $(usual) tests/machines/guest-nodes
+	in_machine 6.12 guest_limit=200 -- $(usual) tests/machines/guest-nodes \
+		tests/machines/guest-nodes-api
 	nothing_skipped
 }
 

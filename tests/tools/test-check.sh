@@ -163,7 +163,7 @@ compile() {
 	local name=$1
 	requires cc
 	shift
-	cc -x c -o "$name" - "$@" 2>cc.log || skip "a compiler for $name: $(head -n 1 cc.log)"
+	cc -x c -o "$name" - -x none "$@" 2>cc.log || skip "a compiler for $name: $(head -n 1 cc.log)"
 }
 
 test_check_of_an_ordinary_program_is_well() {
@@ -220,6 +220,15 @@ test_check_of_an_own_allocator_says_whose_heap_it_is() {
 	END
 	checks 32 -- ./stripped
 	says "mimalloc is linked into it"
+}
+
+test_check_of_a_program_linked_with_our_malloc_is_well() {
+	a_machine
+	requires_file "$BUILD/libhresv-malloc.a"
+	echo '#include <stdlib.h>
+int main(void) { return malloc(1) == 0; }' |
+		compile ours -Wl,-u,malloc "$BUILD/libhresv-malloc.a" -pthread -rdynamic
+	checks 0 -- ./ours
 }
 
 test_check_of_a_musl_program_names_its_loader() {
@@ -363,6 +372,29 @@ test_check_survives_binaries_made_to_hurt() {
 	done
 }
 
+# Whatever /proc and /sys say: an answer, never a crash.
+test_check_survives_a_machine_that_lies() {
+	local file status text
+	a_machine
+	limit_of pod/main '' 10485760 4194304
+	limit_of pod/main rsvd. 10485760 4194304
+	find root -type f >files
+	while read -r file; do
+		for text in '' '-1' '99999999999999999999999' 'max' "$(head -c 3000 /dev/zero | tr '\0' 'a')" \
+			'18446744073709551615 kB'; do
+			cp "$file" kept
+			printf '%s\n' "$text" >"$file"
+			status=0
+			env -u LD_PRELOAD HUGETLB_CONF=/dev/null "$hresv" --root "$root" check -q --shm --need=8M || status=$?
+			cp kept "$file"
+			case $status in
+			0 | 1[0-9]) ;;
+			*) fail "status $status: $file says $(head -c 30 <<<"$text")" ;;
+			esac
+		done
+	done <files
+}
+
 # --- This machine ----------------------------------------------------------------------------
 
 # really STATUS COMMAND...: without a simulated machine
@@ -397,6 +429,39 @@ test_check_here_agrees_with_the_control_group_and_its_mend_mends() {
 	cgroup_limit fault max
 	cgroup_limit rsvd 0
 	really 14 cgroup_exec "$hresv" check --need=8M
+}
+
+# A program that asks for 64 MiB at once, of which 8 can be had.
+map='import mmap, sys
+m = mmap.mmap(-1, 64 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+m[0] = 1
+sys.exit(int(sys.argv[1]))'
+
+test_check_trial_learns_what_a_program_needs() {
+	requires python3
+	export HUGETLB_MORECORE=no
+	pool_set 4
+	really 12 "$hresv" check --trial -- python3 -c "$map" 0
+	says "trial     asked for 64 MiB, of which 8 MiB were huge"
+	says "of 64 MiB in 32 needed"
+	says "sysctl -w vm.nr_hugepages=32"
+	pool_set 32
+	really 0 "$hresv" check --trial -- python3 -c "$map" 0
+	says "asked for 64 MiB, of which 64 MiB were huge"
+}
+
+test_check_trial_that_fails_says_how() {
+	requires python3
+	pool_set 4
+	mkdir own
+	export TMPDIR=$tmp/own
+	really 50 "$hresv" check --trial -- python3 -c "$map" 3
+	says "it ended with 3 in its trial"
+	really 50 "$hresv" check --trial -- sh -c 'kill -ABRT $$'
+	says "it died of signal 6"
+	really 0 "$hresv" check --trial -- true
+	says "nothing that ended by exit(3) asked for large memory"
+	rmdir own || fail "left in its directory: $(ls own)"
 }
 
 test_check_here_knows_who_may_make_huge_segments() {

@@ -74,6 +74,17 @@ test_run_has_an_option_for_every_variable_of_the_manual() {
 	done <names
 }
 
+test_run_has_no_variable_that_the_manual_lacks() {
+	local option
+	requires_file "$hresv"
+	run --variables | sed -e 's/^--//' -e 's/=$//' -e 'y/abcdefghijklmnopqrstuvwxyz-/ABCDEFGHIJKLMNOPQRSTUVWXYZ_/' >names
+	[ "$(wc -l <names)" -gt 20 ] || fail "only $(wc -l <names) variables"
+	while read -r option; do
+		grep -qw "HUGETLB_$option" "$SOURCE/man/libhresv.7" || echo "$option"
+	done <names >missing
+	[ ! -s missing ] || fail "libhresv(7) lacks $(tr '\n' ' ' <missing)"
+}
+
 test_run_takes_the_options_of_hugectl() {
 	runs HUGETLB_MORECORE=yes --heap
 	runs HUGETLB_MORECORE=2M --heap=2M

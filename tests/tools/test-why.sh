@@ -88,7 +88,8 @@ test_file_after_exit_reads_as_the_process_did() {
 	requires python3
 	requires_file "$hresv" "$hold"
 	pool_set 6
-	HUGETLB_STATS=$tmp/stats.%p.json preload "$hold" 8 8 </dev/null >out
+	HUGETLB_VERBOSE=2 HUGETLB_STATS=$tmp/stats.%p.json preload "$hold" 8 8 </dev/null >out 2>table
+	expect_contains table "for all of it to be huge: 8 pages of 2 MiB (the pool has 6,"
 	expect_eq "$(stat -c %a stats.*.json)" 600
 	python3 -m json.tool stats.*.json >/dev/null
 	"$hresv" why stats.*.json >said
@@ -135,6 +136,34 @@ test_process_without_us_is_said_to_be_so() {
 	expect_contains said "libhresv is not loaded in it"
 	"$hresv" status "$pid" >said
 	expect_contains said "libhresv is not loaded in it"
+}
+
+# In a namespace it is another pid to itself, and its counts are its own all the same.
+test_process_in_a_pid_namespace_is_told_from_outside() {
+	requires_root
+	requires unshare python3
+	requires_file "$hresv" "$hold"
+	unshare --pid true 2>/dev/null || skip "pid namespaces"
+	mkfifo in
+	LD_PRELOAD=$BUILD/libhresv.so unshare --pid --fork --kill-child "$hold" 8 <in >out &
+	cleanup_fn kill $!
+	exec 7>in
+	wait_until 20 grep -q ready out
+	"$hresv" status --json "$(pgrep -P $!)" >said.json
+	expect_eq "$(json 'j["uses"]["mmap"]["asked"], j["copied"]' said.json)" "$((8 * MIB)) False"
+}
+
+# A child between vfork and exec has its parent's memory, and no counts of its own.
+test_copy_of_a_process_is_called_one() {
+	local copy
+	holds copy 8
+	copy=$(awk '/^copy/ { print $2 }' out)
+	cleanup_fn kill "$copy"
+	"$hresv" status "$copy" >said
+	expect_contains said "it is a copy of process $pid"
+	"$hresv" status "$pid" >said
+	grep -q "is a copy" said && fail "the process itself is called a copy"
+	return 0
 }
 
 test_another_users_process_is_told_as_far_as_it_may_be() {

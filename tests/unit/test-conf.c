@@ -91,6 +91,9 @@ static const struct {
 	{ "ELFMAP", F(elf.write_page_bytes), 0,
 	  { { "R=2M:W=1G", GIB }, { "R:W=2M", 2 * MIB }, { "R=1G:W", 0 } },
 	  { "W=2" } },
+	{ "PERF_MAP", F(elf.perf_map), false,
+	  { { "yes", true }, { "no", false } },
+	  { "2" } },
 	{ "FORCE_ELFMAP", F(elf.force), false,
 	  { { "yes", true }, { "no", false } },
 	  { "2" } },
@@ -210,9 +213,11 @@ TEST(conf_texts_are_taken_as_they_are)
 
 TEST(conf_elfmap_keeps_what_other_variables_set)
 {
-	struct conf c = parse("HUGETLB_FORCE_ELFMAP=yes", "HUGETLB_ELFLIBS=l", "HUGETLB_ELFMAP=RW",
-			      NULL);
+	struct conf c = parse("HUGETLB_FORCE_ELFMAP=yes", "HUGETLB_ELFLIBS=l", "HUGETLB_PERF_MAP=yes",
+			      "HUGETLB_ELFMAP=RW");
 
+	EXPECT_TRUE(c.elf.given);
+	EXPECT_TRUE(c.elf.perf_map);
 	EXPECT_TRUE(c.elf.force);
 	EXPECT_TRUE(c.elf.read && c.elf.write);
 	EXPECT_STR_EQ(c.elf.libraries, "l");

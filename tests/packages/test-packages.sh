@@ -45,4 +45,16 @@ test_packages_carry_the_version_of_the_source() {
 	expect_eq "$(sed -n '1s/.*(\(.*\)).*/\1/p' "$SOURCE/debian/changelog")" "$(cat "$SOURCE/VERSION")"
 }
 
+test_packages_uninstall_removes_what_install_put_there() {
+	requires_file "$SOURCE/config.mk"
+	[ "$BUILD" = "$SOURCE/build" ] || skip "a build in the source tree"
+	make -s -C "$SOURCE" install DESTDIR="$tmp/there" prefix=/opt/hresv >log 2>&1 || fail "$(tail -n 3 log)"
+	[ -x there/opt/hresv/bin/hresv ] || fail "no hresv"
+	[ "$(readlink there/opt/hresv/lib/libhresv.so)" = libhresv.so.0 ] || fail "no link"
+	there/opt/hresv/bin/hresv run --quiet true
+	make -s -C "$SOURCE" uninstall DESTDIR="$tmp/there" prefix=/opt/hresv >log 2>&1
+	find there -not -type d >left
+	[ ! -s left ] || fail "left behind: $(tr '\n' ' ' <left)"
+}
+
 run_tests "$@"
