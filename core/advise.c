@@ -131,6 +131,7 @@ static long advise_huge(const struct piece *p)
 	case MADV_DODUMP:
 		return keep_advice(p, WORD_NODUMP, p->advice == MADV_DONTDUMP);
 	case MADV_WIPEONFORK:
+		return word_kind(p->word) == PAGE_PRIVATE ? small_and_call(p) : -EINVAL;
 	case ADVICE_GUARD_INSTALL:
 		return small_and_call(p);
 	default:

@@ -24,6 +24,7 @@
 #include "core/base/sys.h"
 #include "core/facts/conf.h"
 #include "core/plan.h"
+#include "core/route.h"
 
 /* Beyond this a reservation is a cage for pointers, and marking it costs more than it gains. */
 #define RESERVED_MOST ((size_t)64 << 30)
@@ -72,7 +73,8 @@ static uintptr_t fill(const struct rung *r, uintptr_t at, uintptr_t end, int pro
 	}
 	stats_hold(got * page);
 	stats_huge(use, got * page);
-	pagemap_set(from, from + got * page, word_make(PAGE_PRIVATE, prot, page, use));
+	pagemap_set(from, from + got * page, word_make(PAGE_PRIVATE, prot, page, use) |
+							    (route_locks_new() ? WORD_LOCKED : 0));
 	return from + got * page;
 }
 
@@ -123,7 +125,7 @@ static void make_huge_or_note(uintptr_t lo, uintptr_t hi, int prot, enum use use
 	if (conf_get()->fallback == FALLBACK_THP)
 		place_advise(from, to - from);
 	from = align_up(from, GRANULE);
-	if (from >= to || pagemap_prepare(from, to) != 0)
+	if (from >= to || route_locks_new() || pagemap_prepare(from, to) != 0)
 		return;
 	pagemap_set(from, to, word_make(PAGE_SMALL, prot, mem_page_bytes(), use));
 	promote_note(from, to);

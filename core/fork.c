@@ -39,6 +39,7 @@
 #include "core/facts/conf.h"
 #include "core/plan.h"
 #include "core/reserve.h"
+#include "core/route.h"
 #include "core/stake.h"
 
 #define REVIEW_AGAIN_NS 50000000u
@@ -62,14 +63,20 @@ static struct {
 	int done[2];		/* WAY_COPY: the pipe the parent waits at */
 } fk;
 
-/* MADV_DONTFORK: the child has nothing there, and others may be put there. */
-static void forget_unshared(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
+/*
+ * MADV_DONTFORK: the child has nothing there, and others may be put there. And locks on
+ * memory are not inherited.
+ */
+static void forget_uninherited(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
 {
 	enum page_kind kind = word_kind(word);
 
 	(void)arg;
-	if (!(word & WORD_NOFORK))
+	if (!(word & WORD_NOFORK)) {
+		if (word & WORD_LOCKED)
+			pagemap_set(lo, hi, word & ~WORD_LOCKED);
 		return;
+	}
 	if (kind == PAGE_PRIVATE || kind == PAGE_SHARED || (word & WORD_HELD))
 		stats_release(hi - lo);
 	pagemap_set(lo, hi, 0);
@@ -89,7 +96,8 @@ static void renew(void)
 	attach_renew();
 	reserve_renew();
 	cow_forget();
-	pagemap_walk(forget_unshared, NULL);
+	route_forget_locks();
+	pagemap_walk(forget_uninherited, NULL);
 }
 
 static bool registered;

@@ -22,6 +22,9 @@
 #include "core/route.h"
 
 #define PROT_PLAIN (PROT_READ | PROT_WRITE | PROT_EXEC)
+#ifndef PROT_SEM
+#define PROT_SEM 8		/* means nothing, and is allowed */
+#endif
 
 struct change {
 	int prot;
@@ -99,26 +102,67 @@ static long change_run(uintptr_t lo, uintptr_t hi, page_word word, const struct 
 	return call(lo, hi, c);
 }
 
+/* Bits of some processors (arm64's BTI and MTE): asked about a page of its own. */
+static long ask_about(int prot)
+{
+	const size_t page = mem_page_bytes();
+	long at = sys_mmap(0, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), err;
+
+	if (sys_failed(at))
+		return -ENOMEM;
+	err = sys_mprotect((uintptr_t)at, page, prot);
+	sys_munmap((uintptr_t)at, page);
+	return err;
+}
+
+/* What a word can't say, small pages have: all of ours becomes small, and the kernel's business. */
+static long change_all(uintptr_t lo, uintptr_t hi, const struct change *c)
+{
+	long err = ask_about(c->prot);
+	page_word word;
+
+	if (err == -EINVAL)
+		return call(lo, hi, c);		/* as it will say here */
+	if (err || cut_all(lo, hi, REASON_DEMOTED_MPROTECT) != 0)
+		return -ENOMEM;
+	cut_forget_small(lo, hi);
+	err = call(lo, hi, c);
+	for (uintptr_t at = lo, end; !err && at < hi; at = end) {
+		end = pagemap_run(at, hi, &word);
+		if (word_kind(word) == PAGE_GUARDED)
+			set_inside(at, end, changed(word, c));
+	}
+	return err;
+}
+
+static long change_runs(uintptr_t lo, uintptr_t hi, const struct change *c)
+{
+	page_word word;
+	long err = 0;
+
+	for (uintptr_t end; lo < hi && !err; lo = end) {
+		end = pagemap_run(lo, hi, &word);
+		err = change_run(lo, end, word, c);
+	}
+	return err;
+}
+
 long route_protect(uintptr_t at, size_t bytes, int prot, int pkey)
 {
-	const struct change c = { .prot = prot, .pkey = pkey };
+	const struct change c = { .prot = prot & ~PROT_SEM, .pkey = pkey };
 	const size_t page = mem_page_bytes();
 	uintptr_t hi = at + align_up(bytes, page);
 	struct claim claim;
 	struct quiet q;
-	long err = 0;
+	long err;
 
 	if (!is_aligned(at, page) || align_up_overflows(bytes, page) || hi <= at ||
-	    (prot & ~PROT_PLAIN))
-		return call(at, at + bytes, &c);
+	    (prot & (PROT_GROWSDOWN | PROT_GROWSUP)))
+		return pkey < 0 ? sys_mprotect(at, bytes, prot) :
+				  sys_pkey_mprotect(at, bytes, prot, pkey);
 	gate_enter(&q);
 	claim = pagemap_claim(at, hi);
-	for (uintptr_t lo = at, end; lo < hi && !err; lo = end) {
-		page_word word;
-
-		end = pagemap_run(lo, hi, &word);
-		err = change_run(lo, end, word, &c);
-	}
+	err = c.prot & ~PROT_PLAIN ? change_all(at, hi, &c) : change_runs(at, hi, &c);
 	pagemap_unclaim(&claim);
 	gate_leave(&q);
 	return err;

@@ -201,31 +201,16 @@ static long map_beforehand(const struct remap *r, uintptr_t to)
 	       -ENOMEM : 0;
 }
 
-/*
- * [end, end + more) was mapped beforehand; now that the old memory lies before it, it
- * becomes part of that, advice and all. If not, plain memory is better than none.
- */
-static void join(const struct remap *r, uintptr_t end, size_t more)
-{
-	const page_word last = pagemap_get(end - 1);
-
-	if (!remap_grows_by_kernel(last)) {
-		remap_grown_like(r, end, more, last);
-		return;
-	}
-	sys_munmap(end, more);
-	if (remap_grow_behind(r, end, more) != 0)
-		remap_map_more(r, end, more, MAP_FIXED_NOREPLACE);
-}
-
 static long move_to_new_place(const struct remap *r)
 {
 	const bool keep = r->flags & MREMAP_DONTUNMAP;
-	const size_t moved = r->bytes < r->new_bytes ? r->bytes : r->new_bytes;
+	const size_t more = r->new_bytes > r->bytes ? r->new_bytes - r->bytes : 0;
+	const page_word last = pagemap_get(r->at + r->bytes - 1);
+	const bool by_kernel = more && remap_grows_by_kernel(last);
 	bool alike;
 	long to, err;
 
-	if (r->new_bytes > r->bytes && r->facts.shared)
+	if (more && r->facts.shared)
 		return -ENOMEM;
 	err = clear_place(r);
 	if (err)
@@ -234,16 +219,18 @@ static long move_to_new_place(const struct remap *r)
 	if (sys_failed(to))
 		return to;
 	alike = alike && place_moves(GRANULE) == PLACE_MOVES;
-	err = map_beforehand(r, (uintptr_t)to);
-	if (!err)
-		err = move_range(r->at, moved, (uintptr_t)to, alike, keep ? &r->facts : NULL);
+	err = by_kernel ? move_growing(r->at, r->bytes, more, (uintptr_t)to, alike) :
+			  map_beforehand(r, (uintptr_t)to);
+	if (!err && !by_kernel)
+		err = move_range(r->at, r->new_bytes - more, (uintptr_t)to, alike,
+				 keep ? &r->facts : NULL);
 	if (err) {
 		if (!(r->flags & MREMAP_FIXED))
 			sys_munmap((uintptr_t)to, r->new_bytes);
 		return err;
 	}
-	if (r->new_bytes > r->bytes)
-		join(r, (uintptr_t)to + r->bytes, r->new_bytes - r->bytes);
+	if (more && !by_kernel)
+		remap_grown_like(r, (uintptr_t)to + r->bytes, more, last);
 	return to;
 }
 

@@ -40,6 +40,15 @@ long route_remap(uintptr_t at, size_t bytes, size_t new_bytes, int flags, uintpt
 long route_lock(uintptr_t at, size_t bytes, unsigned flags);
 long route_unlock(uintptr_t at, size_t bytes);
 
+/* mlockall(2) with @flags, or munlockall(2) (0), has succeeded. Locks what comes, too? */
+void route_note_all_locked(int flags);
+bool route_locks_new(void);
+/* In a fork child: locks are not inherited. */
+void route_forget_locks(void);
+
+/* msync(2). */
+long route_sync(uintptr_t at, size_t bytes, int flags);
+
 /*
  * For calls the kernel wants on huge page lines (mbind) or not at all on huge
  * pages (@whole: remap_file_pages): makes [at, at + bytes) fit for it.

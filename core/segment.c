@@ -363,13 +363,15 @@ long segment_detach(uintptr_t at)
 	struct quiet q;
 	long err;
 
-	if (!pagemap_get(at))
+	if (!attach_any() && !pagemap_get(at))
 		return sys_shmdt(at);
 	gate_enter(&q);
 	attach_forget(at, &was);
 	err = sys_shmdt(at);
 	if (err)
 		attach_restore(&was);
+	else
+		attach_forgotten(&was);
 	gate_leave(&q);
 	return err;
 }

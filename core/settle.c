@@ -9,13 +9,19 @@
 #include "core/base/align.h"
 #include "core/base/mem.h"
 #include "core/facts/conf.h"
+#include "core/route.h"
+
+static bool is_locked(const struct request *rq)
+{
+	return (rq->flags & MAP_LOCKED) || route_locks_new();
+}
 
 /* Small pages of ours between the huge parts: candidates for promotion. */
 void settle_small(const struct request *rq, uintptr_t lo, uintptr_t hi)
 {
 	uintptr_t from = align_up(lo, GRANULE), to = align_down(hi, GRANULE);
 
-	if (from >= to || (rq->flags & MAP_TYPE) != MAP_PRIVATE || (rq->flags & MAP_LOCKED))
+	if (from >= to || (rq->flags & MAP_TYPE) != MAP_PRIVATE || is_locked(rq))
 		return;
 	pagemap_set(from, to, word_make(PAGE_SMALL, rq->prot, mem_page_bytes(), rq->use));
 	promote_note(from, to);
@@ -35,7 +41,7 @@ int settle_publish(const struct request *rq, const struct placed *p)
 		settle_small(rq, at, part->at);
 		pagemap_set(part->at, part->at + part->bytes,
 			    word_make(kind, rq->prot, part->page_bytes, rq->use) |
-				    (rq->flags & MAP_LOCKED ? WORD_LOCKED : 0));
+				    (is_locked(rq) ? WORD_LOCKED : 0));
 		at = part->at + part->bytes;
 	}
 	settle_small(rq, at, p->at + p->bytes);

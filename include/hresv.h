@@ -252,7 +252,7 @@ HRESV_API int hresv_reservation_query(struct hresv_reservation *reservation,
  * hresv_reservation_fd - the descriptor of a shared reservation
  *
  * It stays the reservation's: do not close it. It is close-on-exec; send it, or
- * dup(2) it for a program to be executed.
+ * dup(2) it for a program to be executed. Whoever has it can cut the file: for those you trust.
  * Return: the descriptor; -EINVAL; -EOPNOTSUPP it is private.
  */
 HRESV_API int hresv_reservation_fd(struct hresv_reservation *reservation);

@@ -22,6 +22,7 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -29,9 +30,12 @@
 #include "preload/call.h"
 #include "preload/fork.h"
 #include "preload/real.h"
+#include "preload/vfork.h"
 
 /* glibc's other names for its own. */
 extern pid_t __fork(void);
+extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
+			     void *owner);
 extern int __clone(int (*run)(void *), void *stack, int flags, void *arg, ...);
 
 static struct {
@@ -43,6 +47,7 @@ void preload_fork_find(void)
 {
 	forks.fork = (pid_t (*)(void))(uintptr_t)real_behind("fork");
 	forks.bare_fork = (pid_t (*)(void))(uintptr_t)real_behind("_Fork");
+	__register_atfork(NULL, NULL, vfork_forget, NULL);
 }
 
 HRESV_EXPORT pid_t fork(void)
@@ -71,16 +76,19 @@ HRESV_EXPORT pid_t _Fork(void)
 	}
 	fork_prepare();
 	pid = forks.bare_fork();
-	if (pid == 0)
+	if (pid == 0) {
 		fork_child();
-	else
+		vfork_forget();
+	} else {
 		fork_parent();
+	}
 	return pid;
 }
 
 struct start {
 	int (*run)(void *);
 	void *arg;
+	struct vfork vfork;
 };
 
 static int run_in_child(void *arg)
@@ -88,12 +96,14 @@ static int run_in_child(void *arg)
 	const struct start s = *(const struct start *)arg;
 
 	fork_child();
+	vfork_child(&s.vfork);
 	return s.run(s.arg);
 }
 
 HRESV_EXPORT int clone(int (*run)(void *), void *stack, int flags, void *arg, ...)
 {
-	struct start s = { run, arg };
+	struct start s = { .run = run, .arg = arg };
+	unsigned long kept = (unsigned)flags;
 	pid_t *parent_tid, *child_tid;
 	va_list more;
 	void *tls;
@@ -110,9 +120,11 @@ HRESV_EXPORT int clone(int (*run)(void *), void *stack, int flags, void *arg, ..
 		errno = ENOMEM;
 		return -1;
 	}
+	s.vfork = vfork_begin(&kept);
 	fork_prepare();
-	pid = __clone(run_in_child, stack, flags, &s, parent_tid, tls, child_tid);
+	pid = __clone(run_in_child, stack, (int)kept, &s, parent_tid, tls, child_tid);
 	fork_parent();
+	vfork_wait(&s.vfork, pid);
 	return pid;
 }
 
@@ -133,17 +145,43 @@ bool preload_fork_is_raw(long number, long first, long second)
 	return true;
 }
 
+/* The arguments of clone3() without the flag; longer ones than we know are the kernel's business. */
+static struct vfork begin_clone3(long *args, size_t bytes, struct clone_args *copy)
+{
+	struct vfork v = { -1, -1 };
+	unsigned long flags;
+
+	if (bytes > sizeof(*copy))
+		return v;
+	memcpy(copy, (const void *)*args, bytes);
+	flags = (unsigned long)copy->flags;
+	v = vfork_begin(&flags);
+	copy->flags = flags;
+	if (v.read >= 0)
+		*args = (long)copy;
+	return v;
+}
+
 long preload_fork_raw(long number, long a, long b, long c, long d, long e)
 {
+	struct vfork v = { -1, -1 };
+	struct clone_args copy;
 	long pid;
 
 	if (fork_is_refused())
 		return call_value(-ENOMEM);
+	if (number == SYS_clone)
+		v = vfork_begin((unsigned long *)&a);
+	else if (number == SYS_clone3)
+		v = begin_clone3(&a, (size_t)b, &copy);
 	fork_prepare();
 	pid = sys_call(number, a, b, c, d, e, 0);
-	if (pid == 0)
+	if (pid == 0) {
 		fork_child();
-	else
+		vfork_child(&v);
+	} else {
 		fork_parent();
+		vfork_wait(&v, (pid_t)pid);
+	}
 	return call_value(pid);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* mlock.c - mlock, mlock2, munlock; mbind, which libnuma exports */
+/* mlock.c - mlock, mlock2, munlock, mlockall, munlockall, msync; mbind, which libnuma exports */
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "core/route.h"
 #include "preload/call.h"
+#include "preload/mlock.h"
+#include "preload/real.h"
 
 HRESV_EXPORT int mlock(const void *at, size_t bytes)
 {
@@ -25,6 +27,40 @@ HRESV_EXPORT int munlock(const void *at, size_t bytes)
 	if (route_concerns((uintptr_t)at, bytes))
 		return (int)call_value(route_unlock((uintptr_t)at, bytes));
 	return (int)call_value(sys_munlock((uintptr_t)at, bytes));
+}
+
+static int all_locked(long err, int flags)
+{
+	if (!err)
+		route_note_all_locked(flags);
+	return (int)call_value(err);
+}
+
+HRESV_EXPORT int mlockall(int flags)
+{
+	return all_locked(sys_call(SYS_mlockall, flags, 0, 0, 0, 0, 0), flags);
+}
+
+HRESV_EXPORT int munlockall(void)
+{
+	return all_locked(sys_call(SYS_munlockall, 0, 0, 0, 0, 0, 0), 0);
+}
+
+static int (*real_msync)(void *, size_t, int);
+
+void preload_sync_find(void)
+{
+	real_msync = (int (*)(void *, size_t, int))(uintptr_t)real_behind("msync");
+}
+
+/* libc's is a cancellation point; ours has nothing to wait for. */
+HRESV_EXPORT int msync(void *at, size_t bytes, int flags)
+{
+	if ((flags & MS_INVALIDATE) && route_concerns((uintptr_t)at, bytes))
+		return (int)call_value(route_sync((uintptr_t)at, bytes, flags));
+	if (real_msync)
+		return real_msync(at, bytes, flags);
+	return (int)call_value(sys_call(SYS_msync, (long)at, (long)bytes, flags, 0, 0, 0));
 }
 
 HRESV_EXPORT long mbind(void *at, unsigned long bytes, int mode, const unsigned long *nodes,

@@ -15,6 +15,7 @@
 #include "core/plan.h"
 #include "preload/elf_remap.h"
 #include "preload/fork.h"
+#include "preload/mlock.h"
 #include "preload/read.h"
 #include "preload/signal.h"
 
@@ -27,6 +28,7 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 	fork_start();
 	preload_fork_find();
 	preload_read_find();
+	preload_sync_find();
 	preload_answer_find();
 	preload_signal_find();
 	preload_mask_find();

@@ -34,7 +34,8 @@ __attribute__((used)) const unsigned char syscall_is_ours[NUMBERS] = {
 	[SYS_mmap] = 1,		   [SYS_munmap] = 1,	  [SYS_mremap] = 1,
 	[SYS_mprotect] = 1,	   [SYS_pkey_mprotect] = 1, [SYS_madvise] = 1,
 	[SYS_process_madvise] = 1, [SYS_mlock] = 1,	  [SYS_mlock2] = 1,
-	[SYS_munlock] = 1,	   [SYS_mbind] = 1,	  [SYS_remap_file_pages] = 1,
+	[SYS_munlock] = 1,	   [SYS_mlockall] = 1,	  [SYS_munlockall] = 1,
+	[SYS_msync] = 1,	   [SYS_mbind] = 1,	  [SYS_remap_file_pages] = 1,
 	[SYS_prctl] = 1,	   [SYS_shmget] = 1,	  [SYS_shmat] = 1,
 	[SYS_shmdt] = 1,	   [SYS_shmctl] = 1,
 	[SYS_rt_sigprocmask] = 1, [SYS_unshare] = 1,	  [SYS_setns] = 1,
@@ -81,6 +82,12 @@ long syscall_route(long nr, long a, long b, long c, long d, long e, long f)
 		return mlock2(at, bytes, (unsigned)c);
 	case SYS_munlock:
 		return munlock(at, bytes);
+	case SYS_mlockall:
+		return mlockall((int)a);
+	case SYS_munlockall:
+		return munlockall();
+	case SYS_msync:
+		return msync(at, bytes, (int)c);
 	case SYS_mbind:
 		return mbind(at, bytes, (int)c, (const unsigned long *)d, (unsigned long)e,
 			     (unsigned)f);

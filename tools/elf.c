@@ -304,6 +304,7 @@ static int parse(int argc, char **argv, struct options *o)
 	size_t bytes;
 	int option;
 
+	optind = 0;	/* from the start, and options may stand behind files */
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
 		switch (option) {
 		case 'j':

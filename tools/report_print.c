@@ -73,7 +73,7 @@ const char *report_mend(enum reason why)
 	case REASON_OVERCOMMIT:
 		return "a larger pool: vm.nr_hugepages";
 	case REASON_NODE_SHORT:
-		return "more pages on the nodes it may use: nodeN/hugepages/.../nr_hugepages in sysfs";
+		return "more pages on its nodes: nodeN/hugepages/*/nr_hugepages in sysfs";
 	case REASON_BUDGET:
 		return "a higher HUGETLB_LIMIT, or a lower HUGETLB_KEEP_FREE";
 	case REASON_CGROUP_FAULT:
@@ -81,7 +81,7 @@ const char *report_mend(enum reason why)
 	case REASON_CGROUP_RSVD:
 		return "a higher hugetlb.<size>.rsvd.max of its control group";
 	case REASON_MEMCG:
-		return "a cgroup2 mount without memory_hugetlb_accounting, or no memory.max above it";
+		return "no memory_hugetlb_accounting, or no memory.max above it";
 	case REASON_MOUNT_QUOTA:
 		return "a larger size= of the hugetlbfs mount";
 	case REASON_EPERM:
@@ -89,7 +89,7 @@ const char *report_mend(enum reason why)
 	case REASON_MEMLOCK:
 		return "a higher RLIMIT_MEMLOCK";
 	case REASON_FILTERED:
-		return "HUGETLB_MMAP, HUGETLB_SHM, HUGETLB_MORECORE or HUGETLB_RESTRICT_EXE leave it out";
+		return "HUGETLB_MMAP, _SHM, _MORECORE or _RESTRICT_EXE leaves it out";
 	case REASON_NO_MEMORY:
 		return "a higher vm.max_map_count, or fewer mappings";
 	case REASON_NOT_YET:
@@ -192,10 +192,11 @@ static void print_head(const struct screen *on, const struct report *r)
 	if (r->live)
 		fprintf(on->to, ": %s on huge pages, %s on others",
 			size_text(r->status.hugetlb_bytes).text, size_text(r->status.rss_bytes).text);
-	if (!r->page_err)
-		fprintf(on->to, "%s by libhresv %s, at most %s", r->live ? ";" : ": huge",
-			size_text(s->huge_now).text, size_text(s->huge_peak).text);
 	fputc('\n', on->to);
+	if (!r->page_err)
+		fprintf(on->to, "huge by libhresv: %s%s, at most %s\n",
+			r->live ? "" : "at its end ", size_text(s->huge_now).text,
+			size_text(s->huge_peak).text);
 }
 
 void report_print(const struct screen *on, const struct report *r)

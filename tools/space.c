@@ -148,7 +148,7 @@ static const char *why_of_nature(const struct report *r, const struct vma *v)
 		return reason_name(REASON_NOT_WRITABLE);
 	if (r->page_err)
 		return r->page_err == -ENXIO ? "no libhresv" : "";
-	return "small requests, or filtered";
+	return "small parts";
 }
 
 static const char *reason_of(const struct report *r, const struct space_part *p)

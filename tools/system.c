@@ -91,11 +91,9 @@ const char *system_complaint(const struct pool *p)
 		return NULL;
 	if (p->reserved > p->total)
 		return p->reserved > UINT64_MAX / 2 ?
-			       "its reservation counter has fallen below 0 (a bug of the kernel); "
-			       "new reservations may fail until it is booted anew" :
-			       "more pages are reserved than there are (a bug of the kernel); "
-			       "new reservations may fail until it is booted anew";
+			       "its reservation counter has fallen below 0 (a kernel bug)" :
+			       "more pages are reserved than there are (a kernel bug)";
 	if (p->free > p->total)
-		return "more pages are free than there are (a bug of the kernel)";
-	return "its counters contradict each other (a bug of the kernel)";
+		return "more pages are free than there are (a kernel bug)";
+	return "its counters contradict each other (a kernel bug)";
 }

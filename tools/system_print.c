@@ -72,7 +72,8 @@ static void print_complaints(const struct screen *on, const struct system *s)
 		screen_ink(on, INK_BAD);
 		fprintf(on->to, "pool of %s: %s", size_text(s->sizes.bytes[i]).text, complaint);
 		screen_ink(on, INK_PLAIN);
-		fputc('\n', on->to);
+		fputs(s->pool_err[i] ? "\n" : "\n  reservations may fail until the machine is "
+						"booted anew\n", on->to);
 	}
 	if (s->sizes_err)
 		fputs("the kernel has no huge pages, or /sys and /proc are hidden\n", on->to);

@@ -11,6 +11,9 @@
 #include "tools/table.h"
 
 #define DECISIONS_SHOWN 16
+/* On less the column of page sizes is left out, so that every reason fits 80. */
+#define COLUMNS_FOR_ALL 100
+#define PAGE_COLUMN 4
 
 static const char usage[] =
 	"why [--json] [--all] PID|FILE\n"
@@ -45,7 +48,7 @@ static enum ink ink_of(enum backing_kind kind)
 	}
 }
 
-static void print_part(struct table *t, const struct space_part *p)
+static void print_part(struct table *t, const struct space_part *p, bool narrow)
 {
 	const struct vma *v = &p->vma;
 	uint64_t huge = vma_huge(v);
@@ -54,7 +57,8 @@ static void print_part(struct table *t, const struct space_part *p)
 	table_size(t, INK_PLAIN, v->hi - v->lo);
 	table_size(t, INK_PLAIN, huge);
 	table_size(t, INK_PLAIN, v->rss > v->thp ? v->rss - v->thp : 0);
-	table_size(t, INK_PLAIN, huge && v->page_bytes ? v->page_bytes : v->thp);
+	if (!narrow)
+		table_size(t, INK_PLAIN, huge && v->page_bytes ? v->page_bytes : v->thp);
 	table_text(t, ink_of(p->kind), space_kind_name(p->kind));
 	table_text(t, INK_PLAIN, p->why);
 	table_span(t, INK_DIM, v->name.at, v->name.bytes);
@@ -65,14 +69,16 @@ static void print_space(const struct screen *on, const struct space *s, const st
 	static const char *const heads[] = { "address", "size", "huge", "small", "page", "backing",
 					     "why", "name" };
 	uint64_t left_out = 0, bytes = 0;
+	const bool narrow = on->columns < COLUMNS_FOR_ALL;
 	struct table t;
 
-	table_start(&t, on, "rrrrrlll");
+	table_start(&t, on, narrow ? "rrrrlll" : "rrrrrlll");
 	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
-		table_text(&t, INK_TITLE, heads[i]);
+		if (!narrow || i != PAGE_COLUMN)
+			table_text(&t, INK_TITLE, heads[i]);
 	for (size_t i = 0; i < s->n; i++) {
 		if (is_shown(&s->parts[i], w)) {
-			print_part(&t, &s->parts[i]);
+			print_part(&t, &s->parts[i], narrow);
 			continue;
 		}
 		left_out++;

@@ -9,6 +9,7 @@
 #include "core/act/attach.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
@@ -20,7 +21,9 @@
 #include "core/base/lock.h"
 #include "core/base/mem.h"
 #include "core/base/sys.h"
+#include "core/base/text.h"
 #include "core/decide/request.h"
+#include "core/facts/maps.h"
 
 #ifndef MADV_COLD
 #define MADV_COLD 20
@@ -40,9 +43,10 @@ struct made {
  */
 static struct {
 	struct lock lock;
-	struct blob attached;	/* struct attach_was[] */
+	struct blob attached;	/* struct attachment[], by age */
 	struct blob made;	/* struct made[] */
 	uint64_t review_at;
+	bool moved;		/* atomic */
 } lists = { .lock = LOCK_INIT(LOCK_ATTACH) };
 
 /* MADV_COLD asks nothing of small pages, and is refused for huge ones. */
@@ -66,93 +70,167 @@ static size_t page_bytes_of(uintptr_t at)
 	return GRANULE;
 }
 
-static void publish(const struct attach_was *a)
+static size_t count(void)
 {
-	pagemap_set(a->at, a->at + a->bytes,
-		    word_make(PAGE_SEGMENT, a->prot, a->page_bytes, USE_SHM));
+	return lists.attached.bytes / sizeof(struct attachment);
 }
 
-/* Under the lock. */
-static void forget_at(uintptr_t at, struct attach_was *ret_was)
+static struct attachment *entry(size_t i)
 {
-	struct attach_was *list = (struct attach_was *)lists.attached.at;
-	size_t n = lists.attached.bytes / sizeof(*list);
+	return (struct attachment *)lists.attached.at + i;
+}
 
-	for (size_t i = 0; i < n; i++) {
-		if (list[i].at != at)
-			continue;
-		*ret_was = list[i];
-		list[i] = list[n - 1];
-		lists.attached.bytes -= sizeof(*list);
-		return;
-	}
+/* Under the lock. Those behind it are younger; count() when it isn't there. */
+static size_t find(uintptr_t at)
+{
+	size_t i = 0;
+
+	while (i < count() && entry(i)->at != at)
+		i++;
+	return i;
+}
+
+static void drop(size_t i)
+{
+	memmove(entry(i), entry(i + 1), (count() - i - 1) * sizeof(struct attachment));
+	lists.attached.bytes -= sizeof(struct attachment);
+}
+
+bool attach_any(void)
+{
+	return __atomic_load_n(&lists.attached.bytes, __ATOMIC_RELAXED) != 0;
 }
 
 void attach_note(uintptr_t at, size_t bytes, int prot)
 {
-	struct attach_was a = { .known = true, .at = at, .prot = prot };
-	struct attach_was stale;	/* unmapped or replaced without shmdt() */
+	struct attachment a = { .at = at };
+	size_t page, stale;
 	int err;
 
 	if (!is_hugetlb(at))
 		return;
-	a.page_bytes = page_bytes_of(at);
-	a.bytes = align_up(bytes, a.page_bytes);
+	page = page_bytes_of(at);
+	a.bytes = align_up(bytes, page);
 	if (pagemap_prepare(at, at + a.bytes) != 0)
 		return;
 	lock_take(&lists.lock);
-	forget_at(at, &stale);
+	stale = find(at);	/* unmapped or replaced without shmdt() */
+	if (stale < count())
+		drop(stale);
 	err = blob_add(&lists.attached, &a, sizeof(a));
 	lock_drop(&lists.lock);
 	if (err)
 		return;
 	rescue_arm();
-	publish(&a);
+	pagemap_set(at, at + a.bytes, word_make(PAGE_SEGMENT, prot, page, USE_SHM));
 }
 
-/* Parts of it may have been unmapped since, and be other memory of ours now. */
-static void take_back(const struct attach_was *a)
+struct run {
+	uintptr_t lo, hi;
+	page_word word;
+};
+
+/*
+ * Parts of [lo, hi) may have been unmapped since, and be other memory of ours now. What
+ * can't be written down goes all the same: it must be nobody's before it is unmapped.
+ */
+static void take_back(uintptr_t lo, uintptr_t hi, struct attach_was *was)
 {
-	uintptr_t end = a->at + a->bytes;
 	page_word word;
 
-	for (uintptr_t lo = a->at, hi; lo < end; lo = hi) {
-		hi = pagemap_run(lo, end, &word);
-		if (word_kind(word) == PAGE_SEGMENT)
-			pagemap_set(lo, hi, 0);
+	for (uintptr_t at = lo, end; at < hi; at = end) {
+		end = pagemap_run(at, hi, &word);
+		if (word_kind(word) != PAGE_SEGMENT)
+			continue;
+
+		const struct run r = { at, end, word };
+
+		blob_add(&was->words, &r, sizeof(r));
+		pagemap_set(at, end, 0);
 	}
 }
 
-/* mremap() has moved it: the list knows the old place only. */
-static void forget_moved(uintptr_t at)
+/* Under the lock: what lies in [lo, hi) but is of an attachment younger than the @i-th is not its. */
+static void take_back_own(size_t i, uintptr_t lo, uintptr_t hi, struct attach_was *was)
 {
-	page_word word;
-	uintptr_t end = pagemap_run(at, (uintptr_t)1 << PAGEMAP_ADDRESS_BITS, &word);
+	for (size_t n = i + 1; n < count(); n++) {
+		const struct attachment *young = entry(n);
 
-	if (word_kind(word) == PAGE_SEGMENT)
-		pagemap_set(at, end, 0);
+		if (young->at >= hi || young->at + young->bytes <= lo)
+			continue;
+		if (lo < young->at)
+			take_back_own(n, lo, young->at, was);
+		lo = young->at + young->bytes;
+		if (lo >= hi)
+			return;
+	}
+	take_back(lo, hi, was);
 }
 
+/* All that shmdt(@at) unmaps: one segment's mappings, each as far from @at as in the segment. */
+struct search {
+	uintptr_t at;
+	uint64_t inode;
+	bool found;
+	struct attach_was *was;
+};
+
+static void take_back_part(const struct map_part *m, void *arg)
+{
+	struct search *s = arg;
+
+	if (m->lo < s->at || m->offset != m->lo - s->at || !span_starts(m->name, "/SYSV") ||
+	    (s->found && m->inode != s->inode))
+		return;
+	s->found = true;
+	s->inode = m->inode;
+	take_back(m->lo, m->hi, s->was);
+}
+
+void attach_note_moved(void)
+{
+	__atomic_store_n(&lists.moved, true, __ATOMIC_RELAXED);
+}
+
+/* What the list knows at an old place only, the kernel is asked about. */
 void attach_forget(uintptr_t at, struct attach_was *ret_was)
 {
-	*ret_was = (struct attach_was){ 0 };
+	struct attach_was was = { 0 };
+	size_t i;
+
 	lock_take(&lists.lock);
-	forget_at(at, ret_was);
+	i = find(at);
+	if (i < count()) {
+		was.attachment = *entry(i);
+		take_back_own(i, at, at + was.attachment.bytes, &was);
+		drop(i);
+	}
 	lock_drop(&lists.lock);
-	if (ret_was->known)
-		take_back(ret_was);
-	else
-		forget_moved(at);
+	if (!was.attachment.bytes && __atomic_load_n(&lists.moved, __ATOMIC_RELAXED)) {
+		struct search search = { .at = at, .was = &was };
+
+		maps_walk("", at, UINTPTR_MAX, take_back_part, &search);
+	}
+	*ret_was = was;
 }
 
-void attach_restore(const struct attach_was *was)
+void attach_forgotten(struct attach_was *was)
 {
-	if (!was->known)
-		return;
-	lock_take(&lists.lock);
-	blob_add(&lists.attached, was, sizeof(*was));
-	lock_drop(&lists.lock);
-	publish(was);
+	blob_free(&was->words);
+}
+
+void attach_restore(struct attach_was *was)
+{
+	const struct run *run = (const struct run *)was->words.at;
+
+	if (was->attachment.bytes) {
+		lock_take(&lists.lock);
+		blob_add(&lists.attached, &was->attachment, sizeof(was->attachment));
+		lock_drop(&lists.lock);
+	}
+	for (size_t i = 0; i < was->words.bytes / sizeof(*run); i++)
+		pagemap_set(run[i].lo, run[i].hi, run[i].word);
+	blob_free(&was->words);
 }
 
 void attach_note_made(int id, size_t bytes)

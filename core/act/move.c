@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "core/act/attach.h"
 #include "core/act/cow.h"
 #include "core/act/cut.h"
 #include "core/act/pagemap.h"
@@ -66,6 +67,8 @@ static long shift_run(uintptr_t lo, uintptr_t hi, uintptr_t to, page_word word)
 		return err;
 	if (huge)
 		pagemap_set(lo, hi, 0);
+	if (word_kind(word) == PAGE_SEGMENT)
+		attach_note_moved();
 	err = shift(lo, hi - lo, to, huge ? word_page_bytes(word) : mem_page_bytes());
 	if (huge) {
 		pagemap_set(err ? lo : to, (err ? lo : to) + (hi - lo), word);
@@ -126,4 +129,22 @@ long move_range(uintptr_t at, size_t bytes, uintptr_t to, bool alike,
 	if (!err && leave)
 		err = leave_behind(at, bytes, leave);
 	return err ? -ENOMEM : 0;
+}
+
+/* The last page first: what can't be moved then has not begun to. */
+long move_growing(uintptr_t at, size_t bytes, size_t more, uintptr_t to, bool alike)
+{
+	const size_t page = mem_page_bytes(), rest = bytes - page;
+	const int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+	uintptr_t granule = align_down(to + rest, GRANULE);
+	long err = pagemap_prepare(granule, granule + GRANULE);
+
+	if (err || sys_failed(sys_mremap(at + rest, page, page + more, flags, to + rest)))
+		return -ENOMEM;
+	err = rest ? move_range(at, rest, to, alike, NULL) : 0;
+	if (err)
+		sys_mremap(to + rest, page + more, page, flags, at + rest);
+	else if (!(pagemap_get(granule) & WORD_KIND_MASK))
+		pagemap_set(granule, granule + GRANULE, word_make(PAGE_SPLIT, 0, page, 0));
+	return err;
 }

@@ -23,4 +23,10 @@
 long move_range(uintptr_t at, size_t bytes, uintptr_t to, bool alike,
 		const struct map_facts *leave);
 
+/*
+ * The same of memory of which the kernel alone knows how it was advised: it grows by
+ * @more on the way, so that nobody can come between. [to, to + bytes + more) is ours.
+ */
+long move_growing(uintptr_t at, size_t bytes, size_t more, uintptr_t to, bool alike);
+
 #endif

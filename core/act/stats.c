@@ -206,6 +206,7 @@ static void keep(const struct decision *d, const struct stats_size *s)
 {
 	const uint64_t number = __atomic_add_fetch(&page.decided, 1, __ATOMIC_RELAXED);
 	struct stats_record *r = &page.record[(number - 1) % STATS_RECORDS];
+	union { char text[sizeof(r->call)]; uint64_t words[2]; } name = { .words = { 0 } };
 	uint64_t old = load(&r->number);
 
 	if ((old & STATS_BUSY) ||
@@ -214,6 +215,8 @@ static void keep(const struct decision *d, const struct stats_size *s)
 		add(&page.lost, 1);
 		return;
 	}
+	for (size_t i = 0; i + 1 < sizeof(name.text) && d->call[i]; i++)
+		name.text[i] = d->call[i];
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	put(&r->at, d->at);
 	put(&r->asked, d->asked);
@@ -224,26 +227,22 @@ static void keep(const struct decision *d, const struct stats_size *s)
 	__atomic_store_n(&r->why, (uint32_t)d->why, __ATOMIC_RELAXED);
 	__atomic_store_n(&r->use, (uint32_t)d->use, __ATOMIC_RELAXED);
 	__atomic_store_n(&r->own, (uint32_t)d->own, __ATOMIC_RELAXED);
-	for (size_t i = 0, end = 0; i < sizeof(r->call); i++) {
-		end = end || i + 1 == sizeof(r->call) || d->call[i] == '\0';
-		__atomic_store_n(&r->call[i], end ? '\0' : d->call[i], __ATOMIC_RELAXED);
-	}
+	put(&r->call_words[0], name.words[0]);
+	put(&r->call_words[1], name.words[1]);
 	__atomic_store_n(&r->number, number, __ATOMIC_RELEASE);
 }
 
 /* What pages for everything would be now. The program's own requests it may repeat. */
 static uint64_t wanted_now(void)
 {
-	uint64_t bytes = load(&counters->huge_now) + pagemap_small_bytes() +
-			 load(&counters->heap_small_now) + load(&counters->guarded_largest);
-
-	for (int why = 1; why < REASON_N; why++)
-		bytes += reason_is_shortage(why) ? load(&counters->use[USE_SHM].small[why]) : 0;
-	return bytes;
+	return load(&counters->huge_now) + pagemap_small_bytes() + load(&counters->heap_small_now) +
+	       load(&counters->segments_small) + load(&counters->guarded_largest);
 }
 
 static void count(const struct decision *d, struct stats_size *s)
 {
+	if (d->use == USE_SHM && !d->own && reason_is_shortage(d->why))
+		add(&counters->segments_small, d->asked - d->huge);
 	raise_to(&counters->wanted_peak, wanted_now());
 	if (!s)
 		return;

@@ -58,7 +58,8 @@ struct stats {
 	 * for all that was asked: huge then, and small for want of them.
 	 */
 	uint64_t wanted_peak;
-	uint64_t heap_small_now;	/* bytes of the allocator's, small for want of pages */
+	/* Bytes that are small for want of pages: the allocator's now, all segments ever. */
+	uint64_t heap_small_now, segments_small;
 	uint64_t demoted;		/* pages */
 	uint64_t promoted;		/* pages */
 	uint64_t rescued;		/* pages */
@@ -82,7 +83,10 @@ struct stats_record {
 	uint64_t at, asked, huge, page_bytes;
 	uint64_t pool_free, pool_total;		/* when last looked at; both 0: never */
 	uint32_t why, use, own, unused;
-	char call[16];
+	union {
+		char call[16];
+		uint64_t call_words[2];
+	};
 };
 
 #define STATS_MAGIC "hresv-s"

@@ -170,3 +170,41 @@ TEST(mremap_of_huge_mappings_that_were_split_moves_them_one_by_one)
 		EXPECT_EQ(stats_held(), 0);
 	}
 }
+
+/* Whatever core unmaps, another thread maps at once. */
+static long take_at_once(long nr, const long args[6], bool *ret_handled)
+{
+	if (nr != SYS_munmap)
+		return 0;
+	*ret_handled = true;
+	munmap((void *)args[0], (size_t)args[1]);
+	mmap((void *)args[0], (size_t)args[1], PROT_NONE, ANON | MAP_FIXED_NOREPLACE, -1, 0);
+	return 0;
+}
+
+TEST(mremap_that_moves_and_grows_leaves_nobody_room_between)
+{
+	warm_up(3);
+	for (int aligned = 0; aligned < 2; aligned++) {
+		const size_t bytes = aligned ? 3 * PAGE : BYTES;
+		char *at = map(MAP_PRIVATE), *now;
+
+		if (aligned)
+			EXPECT_EQ(route_unmap((uintptr_t)at + bytes, BYTES - bytes), 0);
+		mmap(at + bytes, 4096, PROT_NONE, ANON | MAP_FIXED_NOREPLACE, -1, 0);
+		fill_pages(at, bytes, 6);
+		sys_set_hook(take_at_once);
+		now = (char *)route_remap((uintptr_t)at, bytes, 2 * bytes, MREMAP_MAYMOVE, 0);
+		sys_set_hook(NULL);
+		REQUIRE_TRUE(!sys_failed((long)now));
+		EXPECT_NE(now, at);
+		EXPECT_TRUE(holds_pages(now, bytes, 6));
+		EXPECT_TRUE(is_zero(now + bytes, bytes));
+		fill_pages(now, 2 * bytes, 7);
+		/* It is one mapping to the program. */
+		at = (char *)route_remap((uintptr_t)now, 2 * bytes, bytes, 0, 0);
+		EXPECT_EQ(at, now);
+		EXPECT_EQ(route_unmap((uintptr_t)now, bytes), 0);
+		EXPECT_EQ(stats_held(), 0);
+	}
+}

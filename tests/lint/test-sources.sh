@@ -102,8 +102,10 @@ test_man_pages_are_well_formed() {
 	requires mandoc
 	cd "$SOURCE"
 	[ -n "$(source_files 'man/*.[1-8]')" ] || return 0
-	source_files 'man/*.[1-8]' | xargs mandoc -T lint -W warning >"$tmp/said" ||
-		report "mandoc" <"$tmp/said"
+	# Which other manuals are installed, and how long the source's lines are, is no fault.
+	{ source_files 'man/*.[1-8]' | xargs mandoc -T lint -W style 2>/dev/null || true; } |
+		matching -vE 'referenced manual not found|longer than 80 bytes|outdated mandoc' |
+		report "mandoc"
 }
 
 run_tests "$@"

@@ -4,48 +4,13 @@
  * The API on two nodes of memory, in an emulated machine: what is asked of a node lies there, and a
  * node that is short is known before anybody touches anything.
  */
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "include/hresv.h"
-#include "tests/harness/harness.h"
 #include "tests/harness/memory.h"
-#include "tests/harness/pool.h"
-
-#define PAGE (2 * MIB)
-#define NODE_FILE "/sys/devices/system/node/node%d/hugepages/hugepages-2048kB/nr_hugepages"
-
-static void node_pool(int node, int pages)
-{
-	char path[200];
-	FILE *f;
-
-	snprintf(path, sizeof(path), NODE_FILE, node);
-	f = fopen(path, "we");
-	if (!f)
-		SKIP("two nodes");
-	fprintf(f, "%d", pages);
-	if (fclose(f) != 0)
-		FAIL("the pool of node %d", node);
-}
-
-static void two_pools(int first, int second)
-{
-	pool_set(PAGE, 0);
-	node_pool(0, first);
-	node_pool(1, second);
-}
-
-static int node_of(void *at)
-{
-	int node = -1;
-
-	syscall(SYS_move_pages, 0, 1, &at, NULL, &node, 0);
-	return node;
-}
+#include "tests/machines/nodes.h"
 
 static size_t pages_on(void *at, size_t pages, int node)
 {
@@ -127,6 +92,7 @@ static void reserve_on_nodes(unsigned flags)
 	want.bytes = 4 * PAGE;
 	REQUIRE_EQ(hresv_reserve(&want, &r), 0);
 	REQUIRE_EQ(hresv_map(r, 0, 0, 0, &at), 0);
+	memset(at, 1, 4 * PAGE);
 	EXPECT_EQ(pages_on(at, 4, 0), 2);
 	EXPECT_EQ(hresv_unmap(r, at, 4 * PAGE), 0);
 	hresv_release(r);

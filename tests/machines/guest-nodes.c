@@ -16,50 +16,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/harness/harness.h"
 #include "tests/harness/memory.h"
-#include "tests/harness/pool.h"
 #include "tests/harness/program.h"
+#include "tests/machines/nodes.h"
 
-#define PAGE (2 * MIB)
 #define PAGES 4
 #define BYTES (PAGES * PAGE)
 #define RW (PROT_READ | PROT_WRITE)
-#define NODE_FILE "/sys/devices/system/node/node%d/hugepages/hugepages-2048kB/nr_hugepages"
 
 static long policy(int mode, unsigned long nodes)
 {
 	return syscall(SYS_set_mempolicy, mode, &nodes, sizeof(nodes) * 8);
-}
-
-static void node_pool(int node, int pages)
-{
-	char path[200];
-	FILE *f;
-
-	snprintf(path, sizeof(path), NODE_FILE, node);
-	f = fopen(path, "we");
-	if (!f)
-		SKIP("two nodes");
-	fprintf(f, "%d", pages);
-	if (fclose(f) != 0)
-		FAIL("the pool of node %d", node);
-}
-
-/* A machine of its own: the harness puts the pool back to what it found, none. */
-static void two_pools(int first, int second)
-{
-	pool_set(PAGE, 0);
-	node_pool(0, first);
-	node_pool(1, second);
-}
-
-static int node_of(void *at)
-{
-	int node = -1;
-
-	syscall(SYS_move_pages, 0, 1, &at, NULL, &node, 0);
-	return node;
 }
 
 static char *map(size_t bytes, int type)

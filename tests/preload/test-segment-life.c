@@ -71,3 +71,105 @@ TEST(segments_that_another_process_removed_do_not_count_any_more)
 	pool_set(PAGE, 4);
 	run_with_us("loses_segments_to_another_process", "HUGETLB_LIMIT=4M");
 }
+
+static char *room_for(size_t bytes)
+{
+	char *room = mmap(NULL, bytes + PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	munmap(room, bytes + PAGE);
+	return (char *)(((uintptr_t)room + PAGE - 1) & ~(PAGE - 1));
+}
+
+static char *attach(char *at, size_t bytes)
+{
+	int id = shmget(IPC_PRIVATE, bytes, IPC_CREAT | 0600);
+
+	REQUIRE_GE(id, 0);
+	at = shmat(id, at, 0);
+	REQUIRE_NE(at, NOWHERE);
+	shmctl(id, IPC_RMID, NULL);
+	EXPECT_EQ(huge_in(at, bytes), bytes);
+	fill_pages(at, bytes, 3);
+	return at;
+}
+
+/* It is known to be ours: a part of a huge page can be unmapped. */
+static void expect_known(char *at, size_t bytes)
+{
+	EXPECT_TRUE(holds_pages(at, bytes, 3));
+	EXPECT_EQ(munmap(at + bytes - 4096, 4096), 0);
+	EXPECT_EQ(shmdt(at), 0);
+}
+
+/* Memory of nobody's is taken for what it is. */
+static void expect_nothing_known(char *at)
+{
+	char *mine = mmap(at, 8192, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	REQUIRE_EQ(mine, at);
+	mine[0] = mine[4096] = 5;
+	EXPECT_EQ(mprotect(mine + 4096, 4096, PROT_READ), 0);
+	EXPECT_EQ(madvise(mine, 4096, MADV_DONTNEED), 0);
+	EXPECT_EQ(mine[0], 0);
+	EXPECT_EQ(mine[4096], 5);
+	EXPECT_EQ(munmap(mine, 8192), 0);
+}
+
+PROGRAM(detaches_what_was_moved)
+{
+	char *at = attach(NULL, 4 * MIB), *room = room_for(8 * MIB);
+	char *beside = attach(room + 4 * MIB, 4 * MIB);
+
+	EXPECT_EQ(mremap(at, 4 * MIB, 4 * MIB, MREMAP_MAYMOVE | MREMAP_FIXED, room), room);
+	EXPECT_TRUE(holds_pages(room, 4 * MIB, 3));
+	EXPECT_EQ(shmdt(room), 0);
+	EXPECT_EQ(mapped_in(room, 4 * MIB), 0);
+	expect_nothing_known(room);
+	expect_known(beside, 4 * MIB);
+	EXPECT_EQ(shmdt(at), -1);
+	EXPECT_EQ(errno, EINVAL);
+}
+
+TEST(segment_that_was_moved_is_detached_alone)
+{
+	own_segments();
+	pool_set(PAGE, 4);
+	run_with_us("detaches_what_was_moved");
+}
+
+PROGRAM(detaches_what_lost_its_beginning)
+{
+	char *at = attach(NULL, 4 * MIB);
+
+	EXPECT_EQ(munmap(at, PAGE), 0);
+	EXPECT_EQ(shmdt(at), 0);
+	EXPECT_EQ(mapped_in(at, 4 * MIB), 0);
+	expect_nothing_known(at + PAGE);
+}
+
+TEST(segment_without_its_beginning_is_forgotten_when_detached)
+{
+	own_segments();
+	pool_set(PAGE, 4);
+	run_with_us("detaches_what_lost_its_beginning");
+}
+
+PROGRAM(attaches_within)
+{
+	char *at = attach(NULL, 6 * MIB), *within;
+
+	EXPECT_EQ(munmap(at + PAGE, PAGE), 0);
+	within = attach(at + PAGE, PAGE);
+	EXPECT_EQ(shmdt(at), 0);
+	EXPECT_EQ(mapped_in(at, 6 * MIB), PAGE);
+	expect_nothing_known(at);
+	expect_nothing_known(at + 2 * PAGE);
+	expect_known(within, PAGE);
+}
+
+TEST(segment_attached_in_a_hole_of_another_outlives_it)
+{
+	own_segments();
+	pool_set(PAGE, 4);
+	run_with_us("attaches_within");
+}

@@ -32,13 +32,13 @@ java_grow() {
 test_java_g1_grows_and_shrinks_its_heap_on_huge_pages() {
 	java_grow
 	pool_set 60
-	compare 20000 java -XX:+UseG1GC -Xms16m -Xmx256m -cp . Grow 80
+	compare 20000 java -XX:+UseG1GC -Xms16m -Xmx1g -cp . Grow 80
 }
 
 test_java_parallel_grows_and_shrinks_its_heap_on_huge_pages() {
 	java_grow
 	pool_set 60
-	compare 20000 java -XX:+UseParallelGC -Xms16m -Xmx256m -cp . Grow 80
+	compare 20000 java -XX:+UseParallelGC -Xms16m -Xmx1g -cp . Grow 80
 }
 
 test_java_with_a_gigabyte_and_few_pages_lives() {

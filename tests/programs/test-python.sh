@@ -83,6 +83,35 @@ test_python_mmap_does_the_same() {
 	same_as_without_us maps.py
 }
 
+# The tests of the module itself, as its authors wrote them, before and after a mapping of
+# many pages in the same process.
+test_python_mmaps_own_tests_pass_and_its_maps_are_huge() {
+	requires_file $PYTHON
+	$PYTHON -c 'import test.test_mmap' 2>/dev/null || skip "libpython3-testsuite"
+	cat >own.py <<-'END'
+		import mmap, re, sys, unittest
+		import test.test_mmap
+		def run():
+		    suite = unittest.defaultTestLoader.loadTestsFromModule(test.test_mmap)
+		    return unittest.TextTestRunner(stream=sys.stderr).run(suite)
+		first = run()
+		with mmap.mmap(-1, 16 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as m:
+		    m[::4096] = bytes([7]) * (len(m) // 4096)
+		    kb = sum(int(n) for n in re.findall('_Hugetlb: +([0-9]+)', open('/proc/self/smaps').read()))
+		    second = run()
+		    print('ran', first.testsRun, second.testsRun, first.wasSuccessful(),
+		          second.wasSuccessful(), sum(m[::4096]))
+		print('huge', kb)
+	END
+	$PYTHON own.py >expected 2>err || fail "plainly: $(tail -n 5 err)"
+	pool_set 12
+	LD_PRELOAD="$BUILD/libhresv.so" $PYTHON own.py >got 2>err || fail "status $?: $(tail -n 5 err)"
+	expect_eq "$(head -n 1 got)" "$(head -n 1 expected)"
+	expect_contains got "True True"
+	[ "$(awk '/^huge/ { print $2 }' got)" -ge 16384 ] || fail "$(cat got)"
+	pool_expect_unchanged
+}
+
 test_python_processes_and_threads_do_the_same() {
 	a_pod
 	cat >many.py <<-'END'

@@ -63,6 +63,19 @@ test_sqlite_computes_the_same_with_and_without_pages() {
 	same_as_without_us
 }
 
+# Its file is mapped as it is; what it holds in memory is huge.
+test_sqlite_with_a_large_cache_and_mmap_size_has_huge_pages() {
+	local kb
+	a_pod
+	pool_set 80
+	{ work; echo ".shell awk '/_Hugetlb:/ { n += \$2 } END { print \"huge\", n }' /proc/\$PPID/smaps"; } |
+		LD_PRELOAD="$BUILD/libhresv.so" sqlite3 -bail huge.db >got || fail "status $?: $(tail -n 3 got)"
+	kb=$(awk '$1 == "huge" { print $2 }' got)
+	echo "huge: $kb kB"
+	[ "${kb:-0}" -ge 8192 ] || fail "of a cache of 40 MB $kb kB are huge: $(tail -n 3 got)"
+	pool_expect_unchanged
+}
+
 test_sqlite_computes_the_same_under_a_fault_limit() {
 	a_pod
 	pool_set 80

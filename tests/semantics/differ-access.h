@@ -86,6 +86,27 @@ static int64_t from_pipe(struct self *s, char *at, size_t bytes, unsigned char *
 	return moved;
 }
 
+/* May the kernel write there? Then what comes up short met a page that was being split. */
+static bool is_writable(size_t page, size_t last)
+{
+	for (size_t i = page; i <= last; i++)
+		if (pages[i].type == TYPE_NONE || !(pages[i].prot & PROT_WRITE))
+			return false;
+	return true;
+}
+
+/* Makes @call, and where nothing but the want of a full userfaultfd can fail it, more often. */
+#define WRITTEN(s, call, bytes, page, last)                                                    \
+	({                                                                                     \
+		int64_t moved_ = (call);                                                       \
+		for (int i_ = 0; (s)->again && moved_ != (int64_t)(bytes) && i_ < 200 &&       \
+				 is_writable(page, last); i_++) {                              \
+			usleep(20);                                                            \
+			moved_ = (call);                                                       \
+		}                                                                              \
+		moved_;                                                                        \
+	})
+
 static int64_t by_memory_file(char *at, size_t bytes, const unsigned char *mine)
 {
 	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
@@ -125,16 +146,18 @@ static void call_kernel(struct self *s)
 	note(s, "%s %zu + %zu, %zu bytes", names[how], page, off, bytes);
 	switch (how) {
 	case 0:
-		done(s, pread(s->file, at, bytes, (off_t)(s->step % 100 * PAGE)));
+		done(s, WRITTEN(s, pread(s->file, at, bytes, (off_t)(s->step % 100 * PAGE)), bytes,
+				page, last));
 		break;
 	case 1:
 		done(s, by_pipe(s, at, bytes, mine));
 		break;
 	case 2:
-		done(s, from_pipe(s, at, bytes, mine));
+		done(s, WRITTEN(s, from_pipe(s, at, bytes, mine), bytes, page, last));
 		break;
 	case 3:
-		done(s, process_vm_writev(getpid(), &ours, 1, &theirs, 1, 0));
+		done(s, WRITTEN(s, process_vm_writev(getpid(), &ours, 1, &theirs, 1, 0), bytes, page,
+				last));
 		break;
 	case 4:
 		done(s, process_vm_readv(getpid(), &ours, 1, &theirs, 1, 0));

@@ -38,6 +38,17 @@ static int draw_advice(struct self *s)
 	return advices[below(s, sizeof(advices) / sizeof(advices[0]))];
 }
 
+/* Guards are kept in page tables: a huge page would have to be split for them. */
+static bool is_promised_of_segments(int advice, size_t page, size_t n)
+{
+	if (advice != GUARD_INSTALL)
+		return true;
+	for (size_t i = page; i < page + n; i++)
+		if (pages[i].type == TYPE_SEGMENT)
+			return false;
+	return true;
+}
+
 static bool drops_content(int advice)
 {
 	return advice == MADV_DONTNEED || advice == MADV_DONTNEED_LOCKED || advice == GUARD_INSTALL;
@@ -71,6 +82,10 @@ static void call_advise(struct self *s)
 	/* Whether a THP can be had is nobody's promise; what it costs is 1 ms each. */
 	if (advice == MADV_COLLAPSE)
 		n = clipped(n, 2 * GRANULE_PAGES), bytes = n * PAGE;
+	if (!is_promised_of_segments(advice, page, n)) {
+		skipped(s);
+		return;
+	}
 	note(s, "madvise(%zu, %zu bytes, %d)", page, bytes, advice);
 	if (advice == MADV_FREE)
 		model_loosen(s, page, n);
@@ -106,6 +121,11 @@ static void call_process_advise(struct self *s)
 	for (int i = 0; i < 2; i++) {
 		draw_range(s, &page[i], &n[i]);
 		at[i] = (struct iovec){ page_at(page[i]), n[i] * PAGE };
+	}
+	if (!is_promised_of_segments(advice, page[0], n[0]) ||
+	    !is_promised_of_segments(advice, page[1], n[1])) {
+		skipped(s);
+		return;
 	}
 	note(s, "process_madvise(self, {%zu, %zu} {%zu, %zu} pages, %d)", page[0], n[0], page[1],
 	     n[1], advice);
@@ -194,7 +214,8 @@ static void call_remap_file(struct self *s)
 
 	draw_range(s, &page, &n);
 	/* Shared memory of ours refuses (preload/mremap.c). */
-	if (!model_uniform(page, n) || pages[page].type == TYPE_SHARED) {
+	if (!model_uniform(page, n) || pages[page].type == TYPE_SHARED ||
+	    pages[page].type == TYPE_SEGMENT) {
 		skipped(s);
 		return;
 	}
@@ -223,11 +244,14 @@ static void call_attach(struct self *s)
 	void *at;
 	int id;
 
-	/* Huge segments are not split, as others may have them mapped: small ones only. */
 	draw_range(s, &page, &n);
 	page -= page % GRANULE_PAGES;
-	n = clipped(n, GRANULE_PAGES - 1);
 	n = clipped(n, s->hi - page);
+	n = n < GRANULE_PAGES ? n : n - n % GRANULE_PAGES;
+	if (model_cuts(page, n)) {
+		skipped(s);
+		return;
+	}
 	note(s, "shmat(%zu, %zu pages)", page, n);
 	id = shmget(IPC_PRIVATE, n * PAGE, 0600 | IPC_CREAT);
 	if (id < 0) {
@@ -238,7 +262,8 @@ static void call_attach(struct self *s)
 	done(s, placed(at));
 	shmctl(id, IPC_RMID, NULL);
 	if (at == page_at(page))
-		model_map(s, page, n, TYPE_SHARED, PROT_READ | PROT_WRITE);
+		model_map(s, page, n, n < GRANULE_PAGES ? TYPE_SHARED : TYPE_SEGMENT,
+			  PROT_READ | PROT_WRITE);
 	touch_ends(s, page, n);
 }
 
@@ -254,7 +279,8 @@ static void call_detach(struct self *s)
 		return;
 	/* Which parts of it went, the kernel alone remembers. */
 	for (size_t i = s->lo; i < s->hi; i++)
-		if (pages[i].type == TYPE_SHARED && msync(page_at(i), PAGE, MS_ASYNC))
+		if ((pages[i].type == TYPE_SHARED || pages[i].type == TYPE_SEGMENT) &&
+		    msync(page_at(i), PAGE, MS_ASYNC))
 			model_unmap(i, 1);
 }
 

@@ -88,6 +88,11 @@ static void draw_range(struct self *s, size_t *page, size_t *n)
 {
 	*page = draw_page(s);
 	*n = clipped(draw_pages(s), s->hi - *page);
+	if (!model_cuts(*page, *n))
+		return;
+	*n += *page % GRANULE_PAGES;
+	*page -= *page % GRANULE_PAGES;
+	*n = (*n + GRANULE_PAGES - 1) / GRANULE_PAGES * GRANULE_PAGES;
 }
 
 /* Mapping ------------------------------------------------------------------------ */
@@ -273,6 +278,11 @@ static void remapped(struct self *s, size_t page, size_t old_n, size_t n, int fl
  */
 static bool is_promised(size_t page, size_t old_n, size_t n, int flags, size_t to)
 {
+	if (model_cuts(page, old_n) || model_cuts(page, n) || model_cuts(to, n) ||
+	    (pages[page].type == TYPE_SEGMENT &&
+	     (!old_n || n > old_n || (flags & MREMAP_DONTUNMAP) || n % GRANULE_PAGES ||
+	      to % GRANULE_PAGES)))
+		return false;
 	if (old_n && n > old_n && pages[page].type == TYPE_SHARED)
 		return false;
 	if ((flags & MREMAP_DONTUNMAP) && pages[page].locked)

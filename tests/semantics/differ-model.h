@@ -29,6 +29,18 @@ static inline void model_unmap(size_t page, size_t n)
 	memset(&pages[page], 0, n * sizeof(pages[0]));
 }
 
+/*
+ * A page of a huge segment is never split (docs/ARCHITECTURE.md 5): does [page, page + n)
+ * cut one? Segments as large as huge pages lie on their lines.
+ */
+static inline bool model_cuts(size_t page, size_t n)
+{
+	const size_t end = page + n;
+
+	return (page % GRANULE_PAGES && pages[page].type == TYPE_SEGMENT) ||
+	       (end % GRANULE_PAGES && end < ARENA_PAGES && pages[end].type == TYPE_SEGMENT &&
+		pages[end - 1].type == TYPE_SEGMENT);
+}
 
 /* One mapping of the kernel's, beyond doubt. */
 static inline bool model_uniform(size_t page, size_t n)

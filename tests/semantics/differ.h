@@ -24,7 +24,7 @@
 #define THREADS_MAX 8
 #define ELSEWHERE INT64_C(-2)
 
-enum page_type { TYPE_NONE, TYPE_PRIVATE, TYPE_SHARED, TYPE_FILE };
+enum page_type { TYPE_NONE, TYPE_PRIVATE, TYPE_SHARED, TYPE_FILE, TYPE_SEGMENT };
 
 struct page {
 	uint32_t id;		/* of the mapping it came with; a new one with each change that
@@ -49,6 +49,7 @@ struct record {
 struct self {
 	unsigned no;		/* of the thread */
 	unsigned threads;
+	bool again;		/* what the documentation allows to come up short is tried again */
 	uint32_t seed, step;
 	uint64_t random;
 	uint32_t next_id;

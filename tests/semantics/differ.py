@@ -3,14 +3,15 @@
 """differ.py - run prog-differ on small pages and on huge ones, compare, shrink
 
 usage: differ.py --prog PROG --preload LIB [--seconds N | --seeds N] [--first SEED]
-                 [--steps N] [--threads N] [--batch N] [--env NAME=VALUE]... [--with COMMAND]
+                 [--steps N] [--threads N] [--batch N] [--again] [--env NAME=VALUE]...
+                 [--with COMMAND]
 
 The plain run is the judge: what it records, the run under the library must record.
 The first seed that differs is cut down to the steps that matter, one at a time and
 in halves, and printed as calls: "<" is what small pages answered, ">" what we did.
 
 --with COMMAND stands in front of the program under the library: a cgroup, or a
-launcher that takes userfaultfd away. Exit status 1: something differs.
+launcher that takes userfaultfd away. --again: see prog-differ.c. Exit status 1: something differs.
 """
 import argparse
 import os
@@ -41,6 +42,8 @@ class Pair:
             command += ["--keep", ",".join(map(str, keep)) or str(self.args.steps)]
         if say:
             command.append("--say")
+        if self.args.again:
+            command.append("--again")
         env = None
         if huge:
             env = self.env
@@ -155,6 +158,7 @@ def parse():
     p.add_argument("--batch", type=int, default=20)
     p.add_argument("--most", type=int, default=1, help="differences to report before giving up")
     p.add_argument("--env", action="append", default=[])
+    p.add_argument("--again", action="store_true")
     p.add_argument("--with", dest="with_", default="")
     return p.parse_args()
 

@@ -6,11 +6,13 @@
  * differ.py runs it, compares, and shrinks what differs.
  *
  *	prog-differ --log FILE [--first SEED] [--seeds N] [--steps N] [--threads N]
- *		    [--keep STEP,STEP...] [--say]
+ *		    [--keep STEP,STEP...] [--say] [--again]
  *
  * Several threads own stripes of the arena in turn, so that they share huge
  * pages, and never touch another's: each one's records depend on it alone.
- * --keep leaves out all other steps; --say prints each step as a line.
+ * --keep leaves out all other steps; --say prints each step as a line. --again: what the
+ * kernel writes into a page while another thread splits it may fail or come up short where
+ * userfaultfd is not to be had in full (docs/ARCHITECTURE.md 5), and is tried again.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -23,7 +25,7 @@
 static struct {
 	const char *log;
 	unsigned first, seeds, steps, threads;
-	bool say;
+	bool say, again;
 	bool *keep;		/* NULL: all */
 } options = { .seeds = 1, .steps = 200, .threads = 1 };
 
@@ -183,6 +185,7 @@ static void run_seed(unsigned seed, FILE *log)
 		s->seed = seed;
 		s->no = i;
 		s->threads = options.threads;
+		s->again = options.again;
 		s->next_id = i << 24 | 1;
 		fill_file(s->file);
 	}
@@ -214,8 +217,8 @@ static void parse(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		char *value = i + 1 < argc ? argv[i + 1] : argv[i];
 
-		if (!strcmp(argv[i], "--say")) {
-			options.say = true;
+		if (!strcmp(argv[i], "--say") || !strcmp(argv[i], "--again")) {
+			*(argv[i][2] == 's' ? &options.say : &options.again) = true;
 			continue;
 		}
 		if (!strcmp(argv[i], "--log"))

@@ -3,7 +3,7 @@
  * prog-lifetime.c - calls from handlers, from children, from threads that end in the
  *                   middle, and among a hundred thousand ranges
  *
- *	prog-lifetime signals|fork|cancel|ranges
+ *	prog-lifetime signals|fork|cancel|cancel-anywhere|ranges
  *
  * Says what it did; a deadlock is the caller's timeout.
  */
@@ -157,6 +157,44 @@ static void cancel(void)
 	printf("200 threads cancelled, %lu times\n", done);
 }
 
+/* Even within a call: what the thread had is lost, as it would be, and nothing else. */
+static void *call_until_cancelled(void *arg)
+{
+	char *volatile mine = arg;
+
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+	for (;;) {
+		char *at = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (at == MAP_FAILED || mine[0] != 1)
+			abort();
+		at[0] = at[HUGE] = 1;
+		if (mprotect(at + PAGE, PAGE, PROT_READ) || madvise(at + HUGE, PAGE, MADV_DONTNEED) ||
+		    munmap(at, 2 * HUGE))
+			abort();
+	}
+	return NULL;
+}
+
+static void cancel_anywhere(void)
+{
+	char *shared = map(2 * HUGE, PROT_READ | PROT_WRITE);
+
+	shared[0] = 1;
+	for (unsigned i = 0; i < 150; i++) {
+		const struct timespec while_it_works = { 0, 100000 + (long)(i * 7919 % 50) * 20000 };
+		pthread_t other;
+
+		need(pthread_create(&other, NULL, call_until_cancelled, shared) == 0, "thread");
+		nanosleep(&while_it_works, NULL);
+		pthread_cancel(other);
+		pthread_join(other, NULL);
+		work(i);
+	}
+	need(mprotect(shared, PAGE, PROT_READ) == 0 && shared[0] == 1, "what was shared");
+	printf("150 threads cancelled anywhere, %lu times\n", done);
+}
+
 /* A hundred thousand ranges ----------------------------------------------------------------- */
 
 static void ranges(void)
@@ -184,6 +222,8 @@ int main(int argc, char **argv)
 		forks();
 	else if (!strcmp(what, "cancel"))
 		cancel();
+	else if (!strcmp(what, "cancel-anywhere"))
+		cancel_anywhere();
 	else if (!strcmp(what, "ranges"))
 		ranges();
 	else

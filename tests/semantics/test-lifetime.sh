@@ -38,6 +38,11 @@ test_threads_may_be_cancelled_between_calls() {
 	lives cancel
 }
 
+test_threads_may_be_cancelled_within_calls() {
+	pool_set 24
+	lives cancel-anywhere
+}
+
 test_calls_among_a_hundred_thousand_ranges_end() {
 	pool_set 24
 	lives ranges

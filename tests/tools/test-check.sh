@@ -374,14 +374,14 @@ test_check_survives_binaries_made_to_hurt() {
 
 # Whatever /proc and /sys say: an answer, never a crash.
 test_check_survives_a_machine_that_lies() {
-	local file status text
+	local file status text noise
+	noise=$(head -c 3000 /dev/zero | tr '\0' 'a')
 	a_machine
 	limit_of pod/main '' 10485760 4194304
 	limit_of pod/main rsvd. 10485760 4194304
 	find root -type f >files
 	while read -r file; do
-		for text in '' '-1' '99999999999999999999999' 'max' "$(head -c 3000 /dev/zero | tr '\0' 'a')" \
-			'18446744073709551615 kB'; do
+		for text in '' 18446744073709551615 "$noise"; do
 			cp "$file" kept
 			printf '%s\n' "$text" >"$file"
 			status=0

@@ -65,6 +65,8 @@ test_elf_says_what_a_preload_reaches() {
 	expect_eq "$(field je "f['allocator']")" jemalloc
 	"$hresv" elf prog >said
 	expect_contains said "a preload reaches it"
+	"$hresv" elf prog --json >behind
+	"$hresv" elf --json prog | cmp - behind
 }
 
 test_elf_marks_on_a_copy_byte_exact() {

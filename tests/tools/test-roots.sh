@@ -123,6 +123,43 @@ test_groups_are_told_with_what_they_refused() {
 	grep -Eq '2 MiB +4 MiB +8 MiB +- +- +7 +/pod/a' said || fail "$(cat said)"
 }
 
+# The old hierarchy has other files, and a mount point may have a blank in its name.
+test_groups_of_the_old_hierarchy_are_told_too() {
+	local top="root/cg roup/pod"
+	roots pools root
+	mkdir -p "$top"
+	printf '31 1 0:27 / /cg\\040roup rw - cgroup cgroup rw,hugetlb\n' >root/proc/self/mountinfo
+	echo 2097152 >"$top/hugetlb.2MB.usage_in_bytes"
+	echo 9223372036854771712 >"$top/hugetlb.2MB.limit_in_bytes"
+	echo 4194304 >"$top/hugetlb.2MB.rsvd.limit_in_bytes"
+	echo 0 >"$top/hugetlb.2MB.rsvd.usage_in_bytes"
+	echo 3 >"$top/hugetlb.2MB.failcnt"
+	"$hresv" --root root status --json >said.json
+	expect_eq "$(json 'len(j["groups"]), *j["groups"][0].values()' said.json)" \
+		"1 /pod 2097152 2097152 None 0 4194304 3"
+}
+
+test_nodes_and_mounts_are_told_with_their_numbers() {
+	local node
+	roots pools root
+	for node in 0 1; do
+		mkdir -p "root/sys/devices/system/node/node$node/hugepages/hugepages-2048kB"
+		(cd "root/sys/devices/system/node/node$node/hugepages/hugepages-2048kB" &&
+			echo 50 >nr_hugepages && echo $((node * 40)) >free_hugepages &&
+			echo 0 >surplus_hugepages)
+	done
+	printf '40 1 0:40 / /mnt/huge rw - hugetlbfs none rw,pagesize=2M,size=8388608,min_size=4194304\n' \
+		>root/proc/self/mountinfo
+	"$hresv" --root root status >said
+	grep -Eq '^2 MiB +pool +100 +40 +10 ' said || fail "$(cat said)"
+	grep -Eq '^2 MiB +node 0 +50 +0 ' said || fail "$(cat said)"
+	grep -Eq '^2 MiB +node 1 +50 +40 ' said || fail "$(cat said)"
+	grep -Eq '2 MiB +8 MiB +\? +4 MiB +rw +/mnt/huge$' said || fail "$(cat said)"
+	"$hresv" --root root status --json >said.json
+	expect_eq "$(json '[n["free"] for n in j["pools"][0]["nodes"]], j["mounts"][0]["quota"]' said.json)" \
+		"[0, 40] 8388608"
+}
+
 # What a real process shows, damaged in many ways, its statistics too. A file that stands
 # for memory needs a file system for files as long as an address space: tmpfs.
 test_damaged_processes_are_survived() {

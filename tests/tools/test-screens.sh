@@ -98,6 +98,22 @@ test_status_and_why_fit_a_narrow_terminal() {
 	expect_eq "$(screen -J | awk 'length($0) > 80' | wc -l)" 0
 }
 
+# Reasons are the longest words of it; a name is what is cut.
+test_why_of_a_large_program_fits_80_columns() {
+	requires_file "$BUILD/tests/tools/prog-hold"
+	mkfifo in
+	LD_PRELOAD=$BUILD/libhresv.so "$BUILD/tests/tools/prog-hold" 4 9 <in >out &
+	pid=$!
+	cleanup_fn kill "$pid"
+	exec 7>in
+	wait_until 20 grep -q ready out
+	in_terminal 80 60 "$hresv why --all $pid; $hresv map $pid"
+	wait_until 20 shows 'ended>'
+	expect_eq "$(screen -J -S -1000 | awk 'length($0) > 80' | wc -l)" 0
+	"$hresv" why "$pid" >said
+	expect_contains said " page  backing"
+}
+
 test_top_in_a_pipe_is_plain_and_ends() {
 	requires python3
 	requires_file "$hresv"

@@ -93,7 +93,7 @@ test_file_after_exit_reads_as_the_process_did() {
 	expect_eq "$(stat -c %a stats.*.json)" 600
 	python3 -m json.tool stats.*.json >/dev/null
 	"$hresv" why stats.*.json >said
-	expect_contains said "ended: huge by libhresv 12 MiB, at most 12 MiB"
+	expect_contains said "huge by libhresv: at its end 12 MiB, at most 12 MiB"
 	expect_contains said "for all of it to be huge: 8 pages of 2 MiB"
 	"$hresv" why --json stats.*.json >said.json
 	expect_eq "$(json 'j["uses"]["mmap"]["small"]' said.json)" "{'pool-short': $((4 * MIB))}"
@@ -193,7 +193,7 @@ test_user_sees_a_process_of_his_own() {
 	[ "$(cat /proc/sys/kernel/yama/ptrace_scope 2>/dev/null || echo 0)" = 0 ] ||
 		skip "kernel.yama.ptrace_scope = 0"
 	as_user nobody "$hresv" why "$pid" >said
-	expect_contains said "by libhresv 8 MiB"
+	expect_contains said "huge by libhresv: 8 MiB"
 }
 
 test_nonsense_is_refused_by_name() {

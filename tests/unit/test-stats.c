@@ -140,6 +140,19 @@ TEST(wanted_counts_a_repeated_request_of_the_programs_own_once)
 	EXPECT_EQ(stats_wanted_pages(2 * MIB, &at_most), 4);
 }
 
+TEST(segments_that_are_small_for_want_of_pages_are_wanted)
+{
+	struct decision d = { .call = "shmget", .use = USE_SHM, .asked = 8 * MIB,
+			      .page_bytes = 2 * MIB, .why = REASON_POOL_SHORT };
+	bool at_most;
+
+	stats_decide(&d);
+	EXPECT_EQ(stats_wanted_pages(2 * MIB, &at_most), 4);
+	d.why = REASON_FILTERED;
+	stats_decide(&d);
+	EXPECT_EQ(stats_wanted_pages(2 * MIB, &at_most), 4);
+}
+
 TEST(small_heap_that_is_given_back_is_wanted_no_more)
 {
 	bool at_most;
