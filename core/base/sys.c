@@ -19,7 +19,7 @@ static struct {
 
 void sys_set_hook(sys_hook hook)
 {
-	seam.hook = hook;
+	__atomic_store_n(&seam.hook, hook, __ATOMIC_RELEASE);
 }
 
 #if defined(__x86_64__)
@@ -63,14 +63,16 @@ static __attribute__((cold, noinline)) long by_hook(long nr, long a, long b, lon
 {
 	const long args[6] = { a, b, c, d, e, f };
 	bool handled = false;
-	long value = seam.hook(nr, args, &handled);
+	/* Taken away meanwhile, perhaps: a test's threads don't all end with the test. */
+	const sys_hook hook = __atomic_load_n(&seam.hook, __ATOMIC_ACQUIRE);
+	long value = hook ? hook(nr, args, &handled) : 0;
 
 	return handled ? value : enter(nr, a, b, c, d, e, f);
 }
 
 long sys_call(long nr, long a, long b, long c, long d, long e, long f)
 {
-	if (__builtin_expect(seam.hook != NULL, 0))
+	if (__builtin_expect(__atomic_load_n(&seam.hook, __ATOMIC_RELAXED) != NULL, 0))
 		return by_hook(nr, a, b, c, d, e, f);
 	return enter(nr, a, b, c, d, e, f);
 }
