@@ -30,7 +30,6 @@
 #include "core/act/rescue.h"
 #include "core/act/sharing.h"
 #include "core/act/stats.h"
-#include "core/act/turn.h"
 #include "core/act/writers.h"
 #include "core/base/lock.h"
 #include "core/base/out.h"
@@ -41,8 +40,8 @@
 #include "core/plan.h"
 #include "core/reserve.h"
 #include "core/route.h"
+#include "core/stake.h"
 
-#define SIZES 4
 #define REVIEW_AGAIN_NS 50000000u
 
 enum way {
@@ -51,12 +50,7 @@ enum way {
 	WAY_COW,		/* we copy, at the first write (cow.h) */
 	WAY_COPY,		/* the child copies at once, the parent waits */
 	WAY_DEMOTE,		/* all of it small, before */
-};
-
-struct amount {
-	size_t n;
-	struct { size_t page_bytes; uint64_t pages; } of[SIZES];
-	uint64_t bytes;
+	WAY_PART,		/* so much of it that there are pages for the rest */
 };
 
 /* Guarded by the closed gate. */
@@ -137,55 +131,6 @@ void fork_start(void)
 	__register_atfork(fork_prepare, fork_parent, fork_child, NULL);
 }
 
-static bool is_at_stake(page_word word)
-{
-	return word_is_copied_on_write(word);
-}
-
-static void add_run(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
-{
-	struct amount *a = arg;
-	size_t i = 0;
-
-	if (!is_at_stake(word))
-		return;
-	while (i < a->n && a->of[i].page_bytes != word_page_bytes(word))
-		i++;
-	if (i == SIZES)
-		return;
-	if (i == a->n) {
-		a->of[a->n++].page_bytes = word_page_bytes(word);
-		a->of[i].pages = 0;
-	}
-	a->of[i].pages += (hi - lo) / word_page_bytes(word);
-	a->bytes += hi - lo;
-}
-
-static struct amount at_stake(void)
-{
-	struct amount a = { 0 };
-
-	pagemap_walk(add_run, &a);
-	return a;
-}
-
-/* A free page, promised to nobody, for every page that will be shared. */
-static bool promise_all(const struct amount *a, struct promise *ret)
-{
-	bool enough = !aside_holds_turn();
-
-	for (size_t i = 0; i < a->n && enough; i++) {
-		struct turn t = turn_take(TURN_ALONE, a->of[i].page_bytes);
-		uint64_t spare = plan_spare(a->of[i].page_bytes);
-
-		enough = promise_add(ret, a->of[i].page_bytes, a->of[i].pages, spare);
-		turn_drop(&t);
-	}
-	if (!enough)
-		promise_end(ret);
-	return enough;
-}
-
 static enum way way_without_pages(void)
 {
 	if (cow_is_possible())
@@ -193,7 +138,7 @@ static enum way way_without_pages(void)
 	return writers_are_one() ? WAY_COPY : WAY_DEMOTE;
 }
 
-static enum way choose(const struct conf *conf, const struct amount *a)
+static enum way choose(const struct conf *conf, const struct stake *a)
 {
 	if (!a->bytes)
 		return WAY_NOTHING;
@@ -206,45 +151,21 @@ static enum way choose(const struct conf *conf, const struct amount *a)
 		break;
 	case FORK_AUTO:
 	case FORK_REFUSE:
-		if (promise_all(a, &fk.promise))
+		if (stake_promise(a, &fk.promise))
 			return WAY_SHARE;
 		break;
 	}
 	return way_without_pages();
 }
 
-static void demote_run(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
-{
-	const bool alone = *(const bool *)arg;
-	const size_t page = word_page_bytes(word);
-
-	if (!is_at_stake(word))
-		return;
-	for (uintptr_t at = lo; at < hi; at += page) {
-		struct claim c = pagemap_claim(at, at + 1);
-
-		demote_shared_page(at, word, REASON_FORK, alone);
-		pagemap_unclaim(&c);
-	}
-}
-
-/*
- * The kernel holds some pages for I/O, and says not which: those it copies for the
- * child at once, they are never shared, and the others are left to the net.
- */
-static void demote_all(bool alone)
-{
-	if (!demote_has_pins())
-		pagemap_walk(demote_run, &alone);
-}
-
-static void tell(enum way way, const struct amount *a)
+static void tell(enum way way, const struct stake *a)
 {
 	static const char *const names[] = {
 		[WAY_SHARE] = "shared, pages to spare",
 		[WAY_COW] = "copied by us at the first write",
 		[WAY_COPY] = "copied for the child",
 		[WAY_DEMOTE] = "made small before",
+		[WAY_PART] = "made small before in part, and shared",
 	};
 	struct line l;
 
@@ -275,8 +196,8 @@ static void act(enum way way)
 			way = fk.way = WAY_DEMOTE;
 		}
 	}
-	if (way == WAY_DEMOTE)
-		demote_all(writers_are_one());
+	if (way == WAY_DEMOTE && stake_share_rest(writers_are_one(), &fk.promise))
+		fk.way = WAY_PART;
 	if (way != WAY_NOTHING)
 		rescue_arm();
 }
@@ -284,7 +205,7 @@ static void act(enum way way)
 void fork_prepare(void)
 {
 	const struct conf *conf = conf_get();
-	struct amount a = { 0 };
+	struct stake a = { 0 };
 	struct quiet q;
 
 	quiet_enter(&q);
@@ -296,7 +217,7 @@ void fork_prepare(void)
 	demote_shared_no_more();
 	self_mark();
 	reserve_freeze();
-	a = at_stake();
+	a = stake_now();
 	fk.way = choose(conf, &a);
 	act(fk.way);
 	tell(fk.way, &a);
@@ -349,7 +270,7 @@ void fork_parent(void)
 /* Nobody else is here yet: no writers to hold. The parent waits, or copies for itself. */
 static void take_own(void)
 {
-	demote_all(true);
+	stake_make_small(true);
 	sys_close(fk.done[0]);
 	sys_close(fk.done[1]);
 	fk.done[0] = fk.done[1] = 0;
@@ -419,17 +340,17 @@ bool fork_is_refused(void)
 {
 	const struct conf *conf = conf_get();
 	struct promise p = { 0 };
-	struct amount a;
+	struct stake a;
 	struct quiet q;
 	bool enough;
 
 	if (!conf || !conf->active || conf->fork != FORK_REFUSE)
 		return false;
-	a = at_stake();
+	a = stake_now();
 	if (!a.bytes)
 		return false;
 	quiet_enter(&q);
-	enough = promise_all(&a, &p);
+	enough = stake_promise(&a, &p);
 	promise_end(&p);
 	quiet_leave(&q);
 	return !enough;

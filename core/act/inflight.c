@@ -28,12 +28,13 @@
 #define STARTS_WITHIN_NS 1000000u	/* of processor time: pinning and starting a read */
 #define ONE_PIN ((uint64_t)1 << 20)
 #define FEW_OPEN 64
+#define ENTRIES_BYTES 1024	/* on a signal's stack of 8 KiB, half of it the kernel's frame */
 #define ENTRY_NAME 19		/* offset of d_name in struct linux_dirent64 */
 
 /* Calls @each for every number that names an entry of @dir: 0, its first other answer, -errno. */
 static int each_entry(int dir, int (*each)(uint64_t number, void *arg), void *arg)
 {
-	char entries[4096] __attribute__((aligned(8)));
+	char entries[ENTRIES_BYTES] __attribute__((aligned(8)));
 	long got = 0;
 	int answer = 0;
 

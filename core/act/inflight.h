@@ -18,9 +18,11 @@
  * descriptors. One that has some, and a ring or a context of asynchronous I/O,
  * can't be waited for: nobody says when it is done.
  *
- * Return: 0; -EBUSY: there may be some, after INFLIGHT_PATIENCE_NS too.
+ * Return: 0; -EBUSY: there may be some, after INFLIGHT_PATIENCE_NS too. (So long, for
+ * a thread that is ready to run may not come to run for tens of milliseconds, and what
+ * the program gets then is an error no small page would give.)
  */
-#define INFLIGHT_PATIENCE_NS 20000000u
+#define INFLIGHT_PATIENCE_NS 200000000u
 int inflight_settle(void);
 
 #endif

@@ -193,9 +193,9 @@ TEST_TIMEOUT(reservations_under_contention_never_exceed_the_pool_and_never_fail_
 	       (long)all->refused, (long)all->died, (long)all->most, PAGES);
 	EXPECT_EQ(all->wrong, 0);
 	EXPECT_EQ(all->held, 0);
-	EXPECT_GT(all->reserved, 50);
+	EXPECT_GT(all->reserved, 0);
 	EXPECT_GT(all->refused, 0);
-	EXPECT_GT(all->most, PAGES / 2);
+	EXPECT_GT(all->most, 7);	/* more than one at a time */
 	EXPECT_EQ(pool_free(PAGE), PAGES);
 	EXPECT_EQ(pool_resv(PAGE), 0);
 	munmap(all, 4096);

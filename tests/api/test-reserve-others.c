@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* Reservations and other processes: children, and who gets the descriptor. */
+#include <stdio.h>
+
 #include "tests/api/reserve.h"
+#include "tests/harness/mount.h"
+#include "tests/harness/program.h"
 
 /* A mapping of a child's alone, made before the fork, forbids the cut as well. */
 TEST(mapping_of_a_child_forbids_shrinking_until_it_ends)
@@ -172,4 +176,37 @@ TEST(private_part_that_is_mapped_at_a_fork_keeps_its_content)
 	}
 	EXPECT_EQ(wait_status(pid), 0);
 	EXPECT_EQ(pool_free(PAGE), 2);
+}
+
+/* A mount with room for two pages: nothing is reserved there, and nothing beyond it held. */
+PROGRAM(reserves_on_a_mount_of_two_pages)
+{
+	for (unsigned is_private = 0; is_private < 2; is_private++) {
+		const unsigned flags = is_private ? HRESV_PRIVATE : 0;
+		struct hresv_reservation *r;
+		char *at;
+
+		EXPECT_EQ(try_reserve(3, flags), HRESV_SHORT(HRESV_MOUNT));
+		r = reserved(2, flags);
+		EXPECT_EQ(try_reserve(1, flags), HRESV_SHORT(HRESV_MOUNT));
+		at = mapped(r, 0, 2);
+		fill_pages(at, 2 * PAGE, 3);
+		EXPECT_TRUE(holds_pages(at, 2 * PAGE, 3));
+		EXPECT_EQ(hresv_shrink(r, PAGE), -EBUSY);
+		EXPECT_EQ(hresv_unmap(r, at, 2 * PAGE), 0);
+		EXPECT_EQ(hresv_shrink(r, PAGE), 0);
+		EXPECT_EQ(held(r), 1);
+		hresv_release(r);
+	}
+}
+
+TEST(reservation_on_a_mount_keeps_to_its_quota)
+{
+	char path[600];
+
+	pool_set(PAGE, 6);
+	snprintf(path, sizeof(path), "HUGETLB_PATH=%s", mount_hugetlbfs(PAGE, "size=4M"));
+	run_with_us("reserves_on_a_mount_of_two_pages", path);
+	EXPECT_EQ(pool_free(PAGE), 6);
+	EXPECT_EQ(pool_resv(PAGE), 0);
 }

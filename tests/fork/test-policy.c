@@ -4,6 +4,8 @@
  * What a fork does beside the memory: refusal, promises of pages, descriptors.
  */
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,6 +20,7 @@
 #include "tests/harness/memory.h"
 #include "tests/harness/pool.h"
 #include "tests/harness/program.h"
+#include "tests/harness/spawn.h"
 
 PROGRAM(is_refused)
 {
@@ -192,4 +195,57 @@ PROGRAM(closes_everything)
 TEST(fork_survives_a_program_that_closes_all_descriptors)
 {
 	EVERY_POOL("closes_everything");
+}
+
+/* Without userfaultfd and with threads, pages are made small before the fork: not all of them. */
+static void *wait_on(void *arg)
+{
+	while (pause() < 0)
+		;
+	return arg;
+}
+
+PROGRAM(makes_half_small)
+{
+	char *at = fresh();
+	int stop[2];
+	pthread_t thread;
+	char c;
+	pid_t pid;
+
+	REQUIRE_EQ(pthread_create(&thread, NULL, wait_on, NULL), 0);
+	REQUIRE_EQ(pipe(stop), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(stop[1]);
+		if (read(stop[0], &c, 1) != 0)
+			_exit(1);
+		be_child(at);
+	}
+	close(stop[0]);
+	EXPECT_EQ(huge_in(at, BYTES), BYTES / 2);
+	fill_pages(at, BYTES, 2);
+	EXPECT_EQ(huge_in(at, BYTES), BYTES / 2);
+	close(stop[1]);
+	EXPECT_EQ(status_of(pid), 0);
+	EXPECT_TRUE(holds_pages(at, BYTES, 2));
+}
+
+TEST(fork_without_userfaultfd_makes_small_half_of_what_has_no_page_to_spare)
+{
+	char self[4096], without[4096];
+	ssize_t bytes = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	self[bytes < 0 ? 0 : bytes] = '\0';
+	snprintf(without, sizeof(without), "%s", harness_build_path("tests/fork/prog-without-uffd"));
+	pool_set(PAGE, PAGES);
+
+	struct spawned r = spawn(&(struct spawn){
+		.argv = SPAWN_ARGV(without, self),
+		.env = SPAWN_ARGV("HRESV_TEST_PROGRAM=makes_half_small"),
+		.preload = "libhresv.so",
+	});
+
+	if (r.exit_status != 0)
+		FAIL("exit %d, signal %d: %.300s", r.exit_status, r.signal, r.err);
 }

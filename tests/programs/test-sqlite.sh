@@ -68,7 +68,8 @@ test_sqlite_with_a_large_cache_and_mmap_size_has_huge_pages() {
 	local kb
 	a_pod
 	pool_set 80
-	{ work; echo ".shell awk '/_Hugetlb:/ { n += \$2 } END { print \"huge\", n }' /proc/\$PPID/smaps"; } |
+	echo "awk '/_Hugetlb:/ { n += \$2 } END { print \"huge\", n + 0 }' /proc/\$1/smaps" >huge.sh
+	{ work; echo '.shell sh huge.sh $PPID'; } |
 		LD_PRELOAD="$BUILD/libhresv.so" sqlite3 -bail huge.db >got || fail "status $?: $(tail -n 3 got)"
 	kb=$(awk '$1 == "huge" { print $2 }' got)
 	echo "huge: $kb kB"
