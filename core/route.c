@@ -91,6 +91,7 @@ static void account(const struct request *rq, const struct placed *p, enum reaso
 	stats_decide(&(struct decision){
 		.call = "mmap",
 		.use = rq->use,
+		.shared = (rq->flags & MAP_TYPE) == MAP_SHARED,
 		.at = p->at,
 		.asked = p->bytes,
 		.huge = p->huge_bytes,

@@ -236,13 +236,13 @@ static void keep(const struct decision *d, const struct stats_size *s)
 static uint64_t wanted_now(void)
 {
 	return load(&counters->huge_now) + pagemap_small_bytes() + load(&counters->heap_small_now) +
-	       load(&counters->segments_small) + load(&counters->guarded_largest);
+	       load(&counters->shared_small) + load(&counters->guarded_largest);
 }
 
 static void count(const struct decision *d, struct stats_size *s)
 {
-	if (d->use == USE_SHM && !d->own && reason_is_shortage(d->why))
-		add(&counters->segments_small, d->asked - d->huge);
+	if ((d->shared || d->use == USE_SHM) && !d->own && reason_is_shortage(d->why))
+		add(&counters->shared_small, d->asked - d->huge);
 	raise_to(&counters->wanted_peak, wanted_now());
 	if (!s)
 		return;

@@ -58,8 +58,8 @@ struct stats {
 	 * for all that was asked: huge then, and small for want of them.
 	 */
 	uint64_t wanted_peak;
-	/* Bytes that are small for want of pages: the allocator's now, all segments ever. */
-	uint64_t heap_small_now, segments_small;
+	/* Bytes that are small for want of pages: the allocator's now, all shared ever. */
+	uint64_t heap_small_now, shared_small;
 	uint64_t demoted;		/* pages */
 	uint64_t promoted;		/* pages */
 	uint64_t rescued;		/* pages */
@@ -71,6 +71,7 @@ struct decision {
 	const char *call;	/* at most 15 letters are kept */
 	enum use use;
 	bool own;		/* the program itself asked for huge pages */
+	bool shared;		/* no words say what of it is small, and for how long */
 	uintptr_t at;		/* 0: has no address yet */
 	size_t asked, huge;	/* bytes */
 	size_t page_bytes;	/* wanted; 0: none known */

@@ -153,6 +153,20 @@ TEST(segments_that_are_small_for_want_of_pages_are_wanted)
 	EXPECT_EQ(stats_wanted_pages(2 * MIB, &at_most), 4);
 }
 
+/* The part that is huge is held; what of private memory is small the words say. */
+TEST(small_part_of_a_shared_mapping_is_wanted)
+{
+	struct decision d = { .call = "mmap", .use = USE_MMAP, .asked = 8 * MIB, .huge = 2 * MIB,
+			      .page_bytes = 2 * MIB, .why = REASON_POOL_SHORT };
+	bool at_most;
+
+	stats_decide(&d);
+	EXPECT_EQ(stats_wanted_pages(2 * MIB, &at_most), 0);
+	d.shared = true;
+	stats_decide(&d);
+	EXPECT_EQ(stats_wanted_pages(2 * MIB, &at_most), 3);
+}
+
 TEST(small_heap_that_is_given_back_is_wanted_no_more)
 {
 	bool at_most;
