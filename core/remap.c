@@ -296,6 +296,11 @@ static long remap(struct remap *r)
 	err = maps_read_range("", r->at, r->at + must_be_one(r), &r->facts);
 	if (err)
 		return err;
+	/* Of what stays where it is nothing is asked, whatever it is. */
+	if (r->new_bytes <= r->bytes && !(r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))) {
+		err = r->new_bytes < r->bytes ? shrink(r) : 0;
+		return err ? err : (long)r->at;
+	}
 	if (!r->facts.anonymous && !word_is_huge_ours(pagemap_get(r->at)))
 		return after_demotion(r);
 	if (r->new_bytes < r->bytes) {
@@ -308,8 +313,6 @@ static long remap(struct remap *r)
 		return view_again(r);
 	if (r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))
 		return move_to_new_place(r);
-	if (r->new_bytes == r->bytes)
-		return (long)r->at;
 	err = remap_grow_in_place(r);
 	if (err == -ENOMEM && (r->flags & MREMAP_MAYMOVE))
 		err = move_to_new_place(r);

@@ -211,8 +211,15 @@ void writers_none(struct writers *ret_w)
 	*ret_w = (struct writers){ .way = WRITERS_ALONE, .fd = -1 };
 }
 
+/*
+ * A window is counted when it opens and when it closes: a thread that had spent the
+ * first count on another fault, and ran into the window after that, has the second.
+ * The claim is still held here, so a handler that comes earlier waits for that.
+ */
 static void let_go(struct writers *w)
 {
+	if (w->way == WRITERS_FAULT || w->way == WRITERS_USER)
+		__atomic_fetch_add(&state.windows, 1, __ATOMIC_SEQ_CST);
 	if (w->fd >= 0 && !w->standing)
 		sys_close(w->fd);
 	w->fd = -1;
@@ -253,7 +260,7 @@ bool writers_wait(uintptr_t at)
 		return true;
 	/*
 	 * The window this thread ran into may have closed before it came here, and
-	 * the word may be gone. So every window is good for one more try.
+	 * the word may be gone. So every window is good for one more try, or two.
 	 */
 	windows = __atomic_load_n(&state.windows, __ATOMIC_SEQ_CST);
 	if (windows == windows_seen)

@@ -3,6 +3,10 @@
  * Pages made small and huge again, each system call failing in turn: done with all of
  * the content, or not done.
  */
+#include <pthread.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "core/act/demote.h"
 #include "core/act/release.h"
 #include "core/act/writers.h"
@@ -316,4 +320,39 @@ TEST(release_that_gets_no_small_pages_leaves_zeros_and_no_hole)
 {
 	pool_set(PAGE, 3);
 	release_with(4096, 3 * PAGE);
+}
+
+static void *stay(void *arg)
+{
+	char byte;
+
+	return read(*(int *)arg, &byte, 1) == 0 ? NULL : arg;
+}
+
+/*
+ * Without userfaultfd: a fault that is the program's own uses up the try a window gives
+ * to each thread; the store that runs into the window after that must have another.
+ */
+TEST(writer_late_from_a_window_tries_again_whatever_faulted_before)
+{
+	struct writers w;
+	pthread_t other;
+	int hold[2];
+	char *at;
+
+	REQUIRE_EQ(pipe(hold), 0);
+	REQUIRE_EQ(pthread_create(&other, NULL, stay, &hold[0]), 0);
+	at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	old_kernel(OLD_NO_UFFD);
+	REQUIRE_EQ(writers_hold((uintptr_t)at, 4096, PROT_READ | PROT_WRITE, &w), 0);
+	EXPECT_EQ(w.way, WRITERS_FAULT);
+	EXPECT_TRUE(writers_wait((uintptr_t)at));
+	writers_give_up(&w);
+	EXPECT_TRUE(writers_wait((uintptr_t)at));
+	EXPECT_FALSE(writers_wait((uintptr_t)at));
+	old_kernel(0);
+	close(hold[1]);
+	pthread_join(other, NULL);
+	close(hold[0]);
+	munmap(at, 4096);
 }
