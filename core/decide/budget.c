@@ -59,8 +59,8 @@ struct budget budget_of(const struct budget_facts *f)
 bool budget_reservation_proves(const struct cgroup_hugetlb *groups, bool charged_to_memory,
 			       bool node_narrowed)
 {
-	return groups && groups->complete && groups->fault.limit == CGROUP_UNLIMITED &&
-	       !charged_to_memory && !node_narrowed;
+	return groups && groups->complete && !groups->controlled && !charged_to_memory &&
+	       !node_narrowed;
 }
 
 enum reason budget_blame(const struct budget_facts *f)

@@ -39,7 +39,8 @@ uint64_t budget_own_pages(uint64_t limit, uint64_t taken, size_t page_bytes);
 
 /*
  * Is a shared reservation of the kernel's enough, without touching a page? Only
- * when no fault limit exists in any ancestor, seen or unseen, huge pages are
+ * when no group above us, seen or unseen, has a fault limit or could be given one
+ * (where the controller is on, "max" can be lowered while we run), huge pages are
  * not charged as memory, and no policy or cpuset narrows the nodes.
  */
 bool budget_reservation_proves(const struct cgroup_hugetlb *groups, bool charged_to_memory,

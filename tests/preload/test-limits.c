@@ -3,10 +3,13 @@
  * Under the limits of a control group anonymous memory is huge as far as they allow and
  * small beyond, whatever comes first; and what is there stays when they are lowered.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -169,6 +172,36 @@ static void lower_the_limit(void)
 {
 	/* Below what is in use the kernel may refuse to go: exactly to it is enough. */
 	set_limit_of_pod(8 * MIB);
+}
+
+/*
+ * A segment, which nobody could replace: no limit when it is made, none allowed when it
+ * is touched. The kernel refuses to go below what is there, and that is all of it.
+ */
+PROGRAM(has_a_segment_when_the_limit_comes)
+{
+	int id = shmget(IPC_PRIVATE, 8 * MIB, IPC_CREAT | 0600);
+	char *at = shmat(id, NULL, 0);
+	int fd = open(getenv("LIMIT"), O_WRONLY | O_CLOEXEC);
+
+	REQUIRE_NE(at, (char *)-1);
+	shmctl(id, IPC_RMID, NULL);
+	REQUIRE_GE(fd, 0);
+	EXPECT_EQ(write(fd, "0", 1), -1);
+	close(fd);
+	fill_pages(at, 8 * MIB, 1);
+	EXPECT_TRUE(holds_pages(at, 8 * MIB, 1));
+	EXPECT_EQ(huge_in(at, 8 * MIB), 8 * MIB);
+}
+
+TEST(first_limit_of_a_group_leaves_the_segments_of_its_programs_alone)
+{
+	char limit[500];
+
+	pool_set(PAGE, 20);
+	snprintf(limit, sizeof(limit), "LIMIT=%s/hugetlb.2MB.%s", cgroup_make("pod"),
+		 cgroup_version() == 2 ? "max" : "limit_in_bytes");
+	run_with_us_in("pod", "has_a_segment_when_the_limit_comes", limit);
 }
 
 TEST(limit_lowered_under_a_running_program_leaves_its_memory_alone)

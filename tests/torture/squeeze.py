@@ -3,6 +3,7 @@
 """Run programs under libhresv while everything that can move does.
 
 squeeze.py --build DIR [--seconds N] [--seed N] [--only KIND,...] [--still MOVER,...]
+           [--env NAME=VALUE]
 
 Every round starts with a seed it prints: three programs at a time run, the pool, the
 limits, mounts, neighbours, memory and signals move every few milliseconds, and each
@@ -75,7 +76,7 @@ class Squeeze:
         return self.known[key]
 
     def start(self, rng, kind, seed):
-        env = dict(rng.choice(ENVIRONMENTS), LD_PRELOAD=self.preload)
+        env = dict(self.args.env or rng.choice(ENVIRONMENTS), LD_PRELOAD=self.preload)
         mount, groups = self.mover("mount"), self.mover("limits")
         if env.get("HUGETLB_PATH"):
             env["HUGETLB_PATH"] = mount.at if mount else "/nowhere"
@@ -171,6 +172,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="")
     parser.add_argument("--still", default="")
+    parser.add_argument("--env", type=lambda e: dict([e.split("=", 1)]))
     args = parser.parse_args()
     args.build = os.path.abspath(args.build)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

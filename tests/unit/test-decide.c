@@ -141,7 +141,7 @@ TEST(budget_reservation_proves_only_where_nothing_can_come_between)
 	groups.complete = false;
 	EXPECT_FALSE(budget_reservation_proves(&groups, false, false));
 	groups.complete = true;
-	groups.fault.limit = 1 << 30;
+	groups.controlled = true;	/* no limit yet */
 	EXPECT_FALSE(budget_reservation_proves(&groups, false, false));
 }
 
