@@ -259,7 +259,7 @@ static bool heap_grows(void)
 	bool grows = (uintptr_t)syscall(SYS_brk, to) == to;
 
 	if (grows)
-		memset((void *)from, 1, to - from);
+		*(volatile char *)from = *(volatile char *)(to - 1) = 1;
 	return grows && holds_pages((void *)segment.hi, HEAPS, 7);
 }
 
@@ -336,6 +336,8 @@ TEST(image_does_not_move_the_heap_of_others_that_run)
 	EXPECT_TRUE(is_right_before_heap(RW, false));
 	EXPECT_EQ(write(fds[1], "", 1), 1);
 	pthread_join(other, NULL);
+	close(fds[0]);
+	close(fds[1]);
 }
 
 /* No call, of any that are made, gives memory that can be written and executed. */
