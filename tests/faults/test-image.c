@@ -290,6 +290,11 @@ static void remap_each_before_heap(int prot, size_t pages)
 TEST(image_takes_the_heap_of_its_last_page_along)
 {
 	remap_each_before_heap(RW, 1);
+}
+
+/* As linker scripts of 2005 have it. */
+TEST(image_of_one_executable_segment_takes_the_heap_along)
+{
 	remap_each_before_heap(RW | PROT_EXEC, 1);
 }
 
