@@ -26,6 +26,7 @@
 #include "core/base/sys.h"
 #include "core/facts/conf.h"
 #include "core/image_file.h"
+#include "core/image_heap.h"
 #include "core/image_pages.h"
 #include "core/image_thp.h"
 #include "core/plan.h"
@@ -165,14 +166,10 @@ static size_t possible(const struct job *j, uintptr_t lo, uintptr_t hi)
 }
 
 /* [lo, hi) is claimed, and small. */
-static void remap(struct job *j, uintptr_t lo, uintptr_t hi)
+static void remap_seen(struct job *j, uintptr_t lo, uintptr_t hi)
 {
 	const struct image_segment *s = j->s;
 
-	if (image_map_read(&j->map, lo, hi) != 0) {
-		j->why = REASON_NO_MEMORY;
-		return;
-	}
 	j->possible = possible(j, lo, hi);
 	if (s->use == USE_DATA)
 		image_file_note(lo, hi);
@@ -182,6 +179,18 @@ static void remap(struct job *j, uintptr_t lo, uintptr_t hi)
 		j->why = REASON_FIXED;
 	if (s->use == USE_TEXT && conf_get()->fallback == FALLBACK_THP && j->huge < j->possible)
 		make_transparent(j, lo, hi);
+}
+
+static void remap(struct job *j, uintptr_t lo, uintptr_t hi)
+{
+	struct image_heap heap;
+
+	image_heap_raise(j->s, &heap);
+	if (image_map_read(&j->map, lo, hi) == 0)
+		remap_seen(j, lo, hi);
+	else
+		j->why = REASON_NO_MEMORY;
+	image_heap_settle(&heap);
 }
 
 static void tell(const struct job *j)

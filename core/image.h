@@ -28,8 +28,8 @@ struct image_segment {
  * image_remap - makes @s huge as far as pages can be proven
  *
  * A huge page has one protection, so one that holds both constants (RELRO) and data
- * stays small. So does what lies behind an aligned segment's last page if the heap
- * (brk) begins there. Text without huge pages gets transparent ones, if they are
+ * stays small. A heap (brk) that begins in an aligned segment's last page goes on
+ * behind it, if the segment is data and nobody else runs; else that page stays small. Text without huge pages gets transparent ones, if they are
  * there at once. Once per segment, by one thread; others may run.
  * Returns how many bytes of it are on huge pages of either kind.
  */

@@ -8,18 +8,19 @@
  * 2. Around an aligned segment there is nothing, or, in a library, the loader's own
  *    reservation without access. Anything else there is somebody's.
  * 3. The heap starts right behind bss where addresses are not randomized: a huge page
- *    across that line would be in its way.
+ *    across that line would be in its way, unless the heap has left it behind
+ *    (image_heap.h). What it has in there is data as the segment's: it may become
+ *    executable with a segment that is, but readable or writable it must be already.
  */
 #include "core/image_pages.h"
 
 #include <errno.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 
 #include "core/act/writers.h"
 #include "core/base/align.h"
-#include "core/base/sys.h"
 #include "core/facts/maps.h"
+#include "core/image_heap.h"
 
 /* Marks a mapping that can't be replaced. */
 #define PROT_FOREIGN 0x1000
@@ -33,6 +34,8 @@ static void add_part(const struct map_part *p, void *arg)
 		part.prot = PROT_FOREIGN;
 	if (p->facts.prot == PROT_NONE && !p->inode)
 		part.prot = PROT_FOREIGN;
+	if (part.anonymous && span_equal(p->name, "[heap]"))
+		m->heap_lo = m->heap_lo ? m->heap_lo : p->lo;
 	if (blob_add(&m->parts, &part, sizeof(part)) != 0)
 		m->failed = true;
 }
@@ -41,7 +44,7 @@ int image_map_read(struct image_map *m, uintptr_t lo, uintptr_t hi)
 {
 	int err;
 
-	*m = (struct image_map){ .brk = (uintptr_t)sys_call(SYS_brk, 0, 0, 0, 0, 0, 0),
+	*m = (struct image_map){ .brk = image_heap_end(),
 				 .alone = writers_are_one() };
 	err = maps_walk("", lo, hi, add_part, m);
 	return m->failed ? -ENOMEM : err;
@@ -70,7 +73,14 @@ void image_span(const struct image_segment *s, size_t page_bytes, uintptr_t *ret
 static bool heap_is_in(const struct image_map *m, const struct image_segment *s, uintptr_t at,
 		       uintptr_t end)
 {
-	return end > s->hi && m->brk >= at && m->brk < end;
+	return end > s->hi && (m->brk == UINTPTR_MAX || (m->brk >= at && m->brk < end));
+}
+
+/* What the heap has behind the segment, writable as that is. */
+static bool heap_fits(const struct image_map *m, const struct graft_part *p, int prot)
+{
+	return p->anonymous && m->heap_lo && p->lo >= m->heap_lo && p->lo < m->brk &&
+	       (p->prot | PROT_EXEC) == (prot | PROT_EXEC) && !(p->prot & ~prot);
 }
 
 /* The protection of all that the segment has in [at, end), or PROT_FOREIGN. */
@@ -88,9 +98,9 @@ static int prot_of(const struct image_map *m, const struct image_segment *s, uin
 		if (p->hi <= at || p->lo >= end)
 			continue;
 		if (p->lo >= hi || p->hi <= lo) {
-			if (p->prot != PROT_NONE)
+			if (p->prot != PROT_NONE && (prot < 0 || !heap_fits(m, p, prot)))
 				return PROT_FOREIGN;
-			continue;	/* the loader's, beside the segment */
+			continue;	/* the loader's, beside the segment; or the heap */
 		}
 		if (p->lo > seen || (prot >= 0 && p->prot != prot))
 			return PROT_FOREIGN;

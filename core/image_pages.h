@@ -15,7 +15,8 @@
 
 struct image_map {
 	struct blob parts;	/* struct graft_part[]: what is mapped near the segment */
-	uintptr_t brk;		/* where the heap ends now */
+	uintptr_t brk;		/* where the heap ends now; UINTPTR_MAX: not known */
+	uintptr_t heap_lo;	/* where the first of its mappings here begins, or 0 */
 	bool alone;		/* no other thread can map anything meanwhile */
 	bool failed;
 };

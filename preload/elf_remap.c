@@ -8,6 +8,9 @@
  * 2. A segment is "aligned" by its p_align, as its linker meant it, not by where it
  *    happens to lie: its huge pages are its own then, and nothing else is in them.
  *    Linkers don't always begin such a segment on the line (README of linker-scripts).
+ *    Scripts of libhugetlbfs align by address alone: p_align says a small page of a
+ *    segment that begins on a line, with all of its huge pages to itself. That counts
+ *    where the address is the linker's own (a program that isn't PIE).
  */
 #include "preload/elf_remap.h"
 
@@ -47,19 +50,28 @@ static void set_room(struct image_segment *s, const struct elf_object *o, const 
 	}
 }
 
+static bool has_its_pages(const struct image_segment *s, const struct elf_object *o,
+			  const ElfW(Phdr) *p)
+{
+	const size_t page = plan_page_bytes(s->use);
+
+	if (p->p_align >= page)
+		return true;
+	return o->base == 0 && s->lo % page == 0 && align_up(s->hi, page) <= s->room_hi;
+}
+
 /* Is it text, and huge by now? */
 static bool remap_segment(const struct conf *conf, const struct elf_object *o, const ElfW(Phdr) *p)
 {
-	const enum use use = p->p_flags & PF_W ? USE_DATA : USE_TEXT;
 	struct image_segment s = {
 		.lo = elf_segment_lo(o, p),
 		.hi = elf_segment_hi(o, p),
-		.use = use,
-		.aligned = p->p_align >= plan_page_bytes(use),
+		.use = p->p_flags & PF_W ? USE_DATA : USE_TEXT,
 		.force = conf->elf.force,
 	};
 
 	set_room(&s, o, p);
+	s.aligned = has_its_pages(&s, o, p);
 	return image_remap(&s) && (p->p_flags & PF_X);
 }
 

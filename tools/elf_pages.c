@@ -97,11 +97,21 @@ static uint64_t relinked_pages(const struct elf_segment *s, uint64_t page)
 	return up(relro, page) / page + up(s->memory_bytes - relro, page) / page;
 }
 
+/* Or by its address, where that is the linker's own. */
+static bool is_aligned(const struct elf_facts *f, const struct elf_segment *s, uint64_t page)
+{
+	const struct extent e = extent_of(s);
+
+	if (s->align >= page)
+		return true;
+	return f->fixed && e.lo % page == 0 && !is_shared(f, s, e.hi, up(e.hi, page));
+}
+
 void elf_pages_count(struct elf_facts *f, uint64_t page_bytes)
 {
 	for (size_t i = 0; i < f->segments_n; i++) {
 		struct elf_segment *s = &f->segments[i];
-		const bool aligned = s->align >= page_bytes;
+		const bool aligned = is_aligned(f, s, page_bytes);
 
 		if (!s->memory_bytes)
 			continue;

@@ -3,6 +3,8 @@
  * A segment as a loader maps it, made huge with each of the system calls failing in
  * turn: its content and its protection are there at every moment, and at the end.
  */
+#include <pthread.h>
+
 #include "core/image.h"
 #include "core/route.h"
 #include "tests/faults/held.h"
@@ -210,6 +212,137 @@ TEST(image_leaves_the_heap_its_place)
 		EXPECT_EQ(pages_in((void *)segment.lo, 3 * PAGE, PAGE), (near ? 2 : 3) * PAGE);
 		unload();
 	}
+}
+
+/*
+ * The heap itself: a segment in this process', which goes on behind it in the same huge
+ * page. libc's idea of the break is kept true.
+ */
+enum { OURS = 68 * KIB, HEAPS = 20 * KIB };
+
+static uintptr_t break_now(void)
+{
+	return (uintptr_t)syscall(SYS_brk, 0);
+}
+
+static void load_before_heap(int prot)
+{
+	const uintptr_t line = (break_now() + PAGE - 1) & ~(PAGE - 1);
+	char bytes[OURS];
+	int file = memfd_create("segment", MFD_CLOEXEC);
+
+	REQUIRE_EQ(brk((void *)(line + OURS + HEAPS)), 0);
+	fill_pages(bytes, OURS, 5);
+	REQUIRE_EQ(write(file, bytes, OURS), (ssize_t)OURS);
+	REQUIRE_EQ(mmap((void *)line, OURS, prot, MAP_PRIVATE | MAP_FIXED, file, 0), (void *)line);
+	close(file);
+	fill_pages((void *)(line + OURS), HEAPS, 7);
+	segment = (struct image_segment){ .lo = line, .hi = line + OURS, .room_hi = UINTPTR_MAX,
+					  .use = USE_DATA, .aligned = true };
+}
+
+/* Huge with the heap's part, which goes on behind; or all as it was. */
+static bool is_right_before_heap(int prot, bool huge)
+{
+	const uintptr_t was = segment.hi + HEAPS, line = segment.lo + PAGE;
+
+	return holds_pages((void *)segment.lo, OURS, 5) && prot_at(segment.lo) == prot &&
+	       holds_pages((void *)segment.hi, HEAPS, 7) &&
+	       prot_at(segment.hi) == (huge ? prot : RW) &&
+	       (huge_in((void *)segment.lo, PAGE) == PAGE) == huge &&
+	       (break_now() == (huge ? line : was) || faults_failed() == SYS_brk);
+}
+
+static bool heap_grows(void)
+{
+	const uintptr_t from = break_now(), to = from + 3 * PAGE;
+	bool grows = (uintptr_t)syscall(SYS_brk, to) == to;
+
+	if (grows)
+		*(volatile char *)from = *(volatile char *)(to - 1) = 1;
+	return grows && holds_pages((void *)segment.hi, HEAPS, 7);
+}
+
+static void remap_each_before_heap(int prot, size_t pages)
+{
+	pool_set(PAGE, pages);
+	held_grow_records();
+	HELD_EACH_ERRNO(err)
+		for (int nth = 1, fired = 1; fired && nth < HELD_CALLS_MOST; nth++) {
+			const struct held before = held_now();
+			bool huge;
+
+			load_before_heap(prot);
+			faults_arm(nth, err);
+			image_remap(&segment);
+			fired = faults_fired();
+			huge = huge_in((void *)segment.lo, PAGE) > 0;
+			if (!is_right_before_heap(prot, huge) || (!fired && huge != (pages > 0)) ||
+			    !heap_grows()) {
+				held_tell("image_remap", nth, err);
+				FAIL("the heap is not right");
+			}
+			route_unmap(segment.lo, PAGE);
+			held_expect(&before, "image_remap", nth, err);
+		}
+}
+
+TEST(image_takes_the_heap_of_its_last_page_along)
+{
+	remap_each_before_heap(RW, 1);
+}
+
+/* As linker scripts of 2005 have it. */
+TEST(image_of_one_executable_segment_takes_the_heap_along)
+{
+	remap_each_before_heap(RW | PROT_EXEC, 1);
+}
+
+TEST(image_without_pages_puts_the_break_back)
+{
+	remap_each_before_heap(RW, 0);
+}
+
+/* Never with more access than what it shares a page with has: write, or read. */
+TEST(image_does_not_take_a_heap_that_is_protected_otherwise)
+{
+	static const int prots[][2] = { { RW, PROT_READ }, { RW, PROT_NONE },
+					{ RW, RW | PROT_EXEC }, { PROT_READ, RW } };
+
+	pool_set(PAGE, 1);
+	for (size_t i = 0; i < sizeof(prots) / sizeof(prots[0]); i++) {
+		load_before_heap(prots[i][0]);
+		mprotect((void *)segment.hi, HEAPS, prots[i][1]);
+		image_remap(&segment);
+		EXPECT_EQ(prot_at(segment.lo), prots[i][0]);
+		EXPECT_EQ(prot_at(segment.hi), prots[i][1]);
+		EXPECT_EQ(huge_in((void *)segment.lo, PAGE), 0);
+		EXPECT_EQ(break_now(), segment.hi + HEAPS);
+	}
+}
+
+static void *wait_for_byte(void *fd)
+{
+	char byte;
+
+	return read(*(int *)fd, &byte, 1) == 1 ? fd : NULL;
+}
+
+TEST(image_does_not_move_the_heap_of_others_that_run)
+{
+	pthread_t other;
+	int fds[2];
+
+	pool_set(PAGE, 1);
+	REQUIRE_EQ(pipe(fds), 0);
+	REQUIRE_EQ(pthread_create(&other, NULL, wait_for_byte, &fds[0]), 0);
+	load_before_heap(RW);
+	image_remap(&segment);
+	EXPECT_TRUE(is_right_before_heap(RW, false));
+	EXPECT_EQ(write(fds[1], "", 1), 1);
+	pthread_join(other, NULL);
+	close(fds[0]);
+	close(fds[1]);
 }
 
 /* No call, of any that are made, gives memory that can be written and executed. */

@@ -38,6 +38,10 @@ test_elf_counts_the_pages_a_remap_takes() {
 	build plain
 	build fixed -fno-pie -no-pie
 	build relro_in_data -fno-pie -no-pie $ALIGN -Wl,-z,norelro
+	build on_a_line -fno-pie -no-pie -DKINDS_APART \
+		-Wl,--section-start=.apart1=0x21200000 -Wl,--section-start=.apart2=0x22401000
+	expect_counted on_a_line pages_now
+	expect_eq "$(field on_a_line "sum(s['pages_now']['most'] for s in f['segments'])")" 1
 	expect_counted aligned pages_now
 	expect_counted relro_in_data pages_now
 	expect_counted plain pages_now
