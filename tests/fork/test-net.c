@@ -57,16 +57,19 @@ TEST(net_loses_no_write_of_eight_threads)
 	run_with_us("adds_in_threads", "HUGETLB_FORK=share");
 }
 
-/* Memory the kernel left unproven: shared, reserved, and then a limit comes down. */
-PROGRAM(touches_under_a_lowered_limit)
+/*
+ * Memory we left unproven: shared, reserved where no limit can be, and then the process is
+ * moved below one.
+ */
+PROGRAM(touches_below_a_limit_it_was_moved_to)
 {
 	pthread_t thread[4];
 	char *at = map(BYTES, MAP_SHARED);
 	uint64_t *words = (uint64_t *)at;
-	int fd = open(getenv("LIMIT_FILE"), O_WRONLY);
+	int fd = open(getenv("PROCS"), O_WRONLY);
 
 	at[0] = 1;
-	REQUIRE_EQ(write(fd, getenv("LIMIT"), strlen(getenv("LIMIT"))), strlen(getenv("LIMIT")));
+	REQUIRE_EQ(write(fd, "0", 1), 1);
 	close(fd);
 	for (int i = 0; i < 4; i++)
 		pthread_create(&thread[i], NULL, add_up, words);
@@ -81,16 +84,14 @@ PROGRAM(touches_under_a_lowered_limit)
 		REQUIRE_EQ(words[i], 4);
 }
 
-TEST(net_backs_reserved_shared_memory_when_a_limit_is_lowered)
+TEST(net_backs_reserved_shared_memory_of_a_process_moved_below_a_limit)
 {
-	char file[4096], variable[4200], limit[64];
+	char procs[4200];
 
 	pool_set(PAGE, PAGES);
-	snprintf(file, sizeof(file), "LIMIT_FILE=%s/hugetlb.2MB.%s", cgroup_make("pod"),
-		 cgroup_version() == 2 ? "max" : "limit_in_bytes");
-	snprintf(variable, sizeof(variable), "%s", file);
-	snprintf(limit, sizeof(limit), "LIMIT=%llu", (unsigned long long)PAGE);
-	run_with_us_in("pod", "touches_under_a_lowered_limit", variable, limit);
+	snprintf(procs, sizeof(procs), "PROCS=%s/cgroup.procs", cgroup_make("pod"));
+	cgroup_limit_fault("pod", PAGE, PAGE);
+	run_with_us("touches_below_a_limit_it_was_moved_to", procs);
 }
 
 PROGRAM(catches_its_own)
