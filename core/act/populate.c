@@ -16,7 +16,9 @@
 #include <sys/syscall.h>
 
 #include "core/act/aside.h"
+#include "core/act/crew.h"
 #include "core/act/promise.h"
+#include "core/base/align.h"
 #include "core/base/lock.h"
 #include "core/base/mem.h"
 #include "core/base/sys.h"
@@ -26,8 +28,18 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* While others may want pages too, the turn is passed on after so many. */
-#define PAGES_A_TURN 64
+/*
+ * While others may want pages too, the turn is passed on after so many, for each thread that
+ * populates: 5 ms.
+ */
+#define BYTES_A_TURN ((size_t)128 << 20)
+
+static size_t pages_a_turn(const struct crew *crew, size_t page_bytes)
+{
+	const size_t pages = BYTES_A_TURN / page_bytes;
+
+	return (pages ? pages : 1) * (1 + crew->helpers);
+}
 
 static long populate_call(uintptr_t at, size_t bytes, int advice)
 {
@@ -68,7 +80,7 @@ static size_t populate_by_reading(uintptr_t at, size_t pages, size_t page_bytes)
 	return have;
 }
 
-size_t backing_populate(uintptr_t at, size_t pages, size_t page_bytes)
+static size_t populate_alone(uintptr_t at, size_t pages, size_t page_bytes)
 {
 	long err = populate_call(at, pages * page_bytes, MADV_POPULATE_WRITE);
 
@@ -77,6 +89,32 @@ size_t backing_populate(uintptr_t at, size_t pages, size_t page_bytes)
 	if (err == -EINVAL)
 		return populate_by_reading(at, pages, page_bytes);
 	return count_present(at, pages, page_bytes);
+}
+
+/*
+ * Helpers may have got pages behind the first that could not be had. Those are given back, and
+ * taken again from the front, as far as they go.
+ */
+static size_t populate_with(const struct crew *crew, uintptr_t at, size_t pages, size_t page_bytes)
+{
+	const size_t bytes = pages * page_bytes;
+	size_t done = crew->helpers ? crew_advise(crew, at, bytes, page_bytes, MADV_POPULATE_WRITE)
+				    : 0;
+
+	if (done == bytes)
+		return pages;
+	done = align_down(done, page_bytes);
+	if (crew->helpers && sys_madvise(at + done, bytes - done, MADV_REMOVE) != 0)
+		sys_madvise(at + done, bytes - done, MADV_DONTNEED);
+	return done / page_bytes + populate_alone(at + done, pages - done / page_bytes, page_bytes);
+}
+
+size_t backing_populate(uintptr_t at, size_t pages, size_t page_bytes)
+{
+	struct crew crew;
+
+	crew_look(at, pages * page_bytes, page_bytes, &crew);
+	return populate_with(&crew, at, pages, page_bytes);
 }
 
 /*
@@ -106,8 +144,15 @@ static int prove_by_touching(uintptr_t at, size_t bytes, size_t page_bytes, bool
 
 int backing_prove(uintptr_t at, size_t bytes, size_t page_bytes, bool read_only)
 {
-	long err = populate_call(at, bytes, read_only ? MADV_POPULATE_READ : MADV_POPULATE_WRITE);
+	const int advice = read_only ? MADV_POPULATE_READ : MADV_POPULATE_WRITE;
+	struct crew crew;
+	size_t done;
+	long err = 0;
 
+	crew_look(at, bytes, page_bytes, &crew);
+	done = crew_advise(&crew, at, bytes, page_bytes, advice);
+	if (done < bytes)
+		err = populate_call(at + done, bytes - done, advice);
 	return err == -EINVAL ? prove_by_touching(at, bytes, page_bytes, read_only) : (int)err;
 }
 
@@ -116,6 +161,11 @@ struct turn populate_turn(const struct backing *how, enum turn_kind kind)
 	const struct turn none = { .fd = -1 };
 
 	return how->turn_held ? none : turn_take(kind, how->page_bytes);
+}
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
 }
 
 /* Chunk by chunk, in between out of the gate; the turn, if any, is kept. */
@@ -127,11 +177,14 @@ static size_t populate_breathing(const struct backing *how, uintptr_t at, size_t
 	if (how->may_breathe && t->fd >= 0)
 		aside_set_turn(at, t->fd);
 	while (have < pages) {
+		const uintptr_t from = at + have * how->page_bytes;
 		size_t want = pages - have, got;
+		struct crew crew;
 
-		if (how->may_breathe && want > PAGES_A_TURN)
-			want = PAGES_A_TURN;
-		got = backing_populate(at + have * how->page_bytes, want, how->page_bytes);
+		crew_look(from, want * how->page_bytes, how->page_bytes, &crew);
+		if (how->may_breathe)
+			want = least(want, pages_a_turn(&crew, how->page_bytes));
+		got = populate_with(&crew, from, want, how->page_bytes);
 		have += got;
 		if (got < want)
 			break;
@@ -181,16 +234,17 @@ static size_t populate_partly(const struct backing *how, uintptr_t at, size_t pa
 	size_t have = 0;
 
 	while (have < pages) {
-		size_t want = pages - have;
+		const uintptr_t from = at + have * how->page_bytes;
+		size_t want = pages - have, may, got = 0;
 		struct turn t = populate_turn(how, kind);
+		struct crew crew;
 
-		if (want > PAGES_A_TURN && (kind == TURN_TOGETHER || how->may_breathe))
-			want = PAGES_A_TURN;
-
-		size_t may = leaves(how, &t, want), got = 0;
-
+		crew_look(from, want * how->page_bytes, how->page_bytes, &crew);
+		if (kind == TURN_TOGETHER || how->may_breathe)
+			want = least(want, pages_a_turn(&crew, how->page_bytes));
+		may = leaves(how, &t, want);
 		if (may)
-			got = backing_populate(at + have * how->page_bytes, may, how->page_bytes);
+			got = populate_with(&crew, from, may, how->page_bytes);
 
 		turn_drop(&t);
 		have += got;
@@ -214,7 +268,7 @@ size_t populate_noted(const struct backing *how, uintptr_t at, size_t bytes, siz
 	struct backing mine = *how;
 	size_t have;
 
-	mine.may_breathe = how->may_breathe && pages > PAGES_A_TURN && aside_note(at, bytes);
+	mine.may_breathe = how->may_breathe && pages * how->page_bytes > BYTES_A_TURN && aside_note(at, bytes);
 	have = populate(&mine, at, pages);
 	if (mine.may_breathe)
 		aside_forget(at);
