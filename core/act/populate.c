@@ -6,7 +6,10 @@
  * 1. MAP_POPULATE, MAP_LOCKED and MCL_FUTURE hide a shortage; only madvise and
  *    fallocate tell (KERNEL.md 3).
  * 2. MADV_POPULATE_WRITE keeps the pages it got before it failed, always a
- *    prefix, so a search over mincore() finds how many came.
+ *    prefix, so a search over mincore() finds how many came. Not so where helpers
+ *    were at it (crew.h): there may be pages behind the first that is missing.
+ * 3. A segment with a key may be somebody else's already while it is populated: of such
+ *    memory nothing is ever given back here.
  */
 #include "core/act/populate.h"
 
@@ -80,7 +83,17 @@ static size_t populate_by_reading(uintptr_t at, size_t pages, size_t page_bytes)
 	return have;
 }
 
-static size_t populate_alone(uintptr_t at, size_t pages, size_t page_bytes)
+/* Of helpers' work no prefix: each page is looked at. */
+static size_t count_front(uintptr_t at, size_t pages, size_t page_bytes)
+{
+	size_t have = 0;
+
+	while (have < pages && mem_is_present(at + have * page_bytes))
+		have++;
+	return have;
+}
+
+static size_t populate_alone(uintptr_t at, size_t pages, size_t page_bytes, bool was_helped)
 {
 	long err = populate_call(at, pages * page_bytes, MADV_POPULATE_WRITE);
 
@@ -88,25 +101,35 @@ static size_t populate_alone(uintptr_t at, size_t pages, size_t page_bytes)
 		return pages;
 	if (err == -EINVAL)
 		return populate_by_reading(at, pages, page_bytes);
-	return count_present(at, pages, page_bytes);
+	return was_helped ? count_front(at, pages, page_bytes) : count_present(at, pages, page_bytes);
 }
 
-/*
- * Helpers may have got pages behind the first that could not be had. Those are given back, and
- * taken again from the front, as far as they go.
- */
 static size_t populate_with(const struct crew *crew, uintptr_t at, size_t pages, size_t page_bytes)
 {
 	const size_t bytes = pages * page_bytes;
-	size_t done = crew->helpers ? crew_advise(crew, at, bytes, page_bytes, MADV_POPULATE_WRITE)
-				    : 0;
+	const size_t done = align_down(crew_advise(crew, at, bytes, page_bytes, MADV_POPULATE_WRITE),
+				       page_bytes);
 
 	if (done == bytes)
 		return pages;
-	done = align_down(done, page_bytes);
-	if (crew->helpers && sys_madvise(at + done, bytes - done, MADV_REMOVE) != 0)
-		sys_madvise(at + done, bytes - done, MADV_DONTNEED);
-	return done / page_bytes + populate_alone(at + done, pages - done / page_bytes, page_bytes);
+	return done / page_bytes + populate_alone(at + done, pages - done / page_bytes, page_bytes,
+						  crew->helpers != 0);
+}
+
+/*
+ * The same of memory nobody else can have. Helpers may have got pages behind the first that could
+ * not be had: those are given back, and taken again from the front, as far as they go.
+ */
+static size_t populate_fresh(const struct crew *crew, uintptr_t at, size_t pages, size_t page_bytes)
+{
+	size_t have = populate_with(crew, at, pages, page_bytes);
+	const uintptr_t from = at + have * page_bytes, end = at + pages * page_bytes;
+
+	if (have == pages || !crew->helpers)
+		return have;
+	if (sys_madvise(from, end - from, MADV_REMOVE) != 0)
+		sys_madvise(from, end - from, MADV_DONTNEED);
+	return have + populate_alone(from, pages - have, page_bytes, true);
 }
 
 size_t backing_populate(uintptr_t at, size_t pages, size_t page_bytes)
@@ -184,7 +207,7 @@ static size_t populate_breathing(const struct backing *how, uintptr_t at, size_t
 		crew_look(from, want * how->page_bytes, how->page_bytes, &crew);
 		if (how->may_breathe)
 			want = least(want, pages_a_turn(&crew, how->page_bytes));
-		got = populate_with(&crew, from, want, how->page_bytes);
+		got = populate_fresh(&crew, from, want, how->page_bytes);
 		have += got;
 		if (got < want)
 			break;
@@ -244,7 +267,7 @@ static size_t populate_partly(const struct backing *how, uintptr_t at, size_t pa
 			want = least(want, pages_a_turn(&crew, how->page_bytes));
 		may = leaves(how, &t, want);
 		if (may)
-			got = populate_with(&crew, from, may, how->page_bytes);
+			got = populate_fresh(&crew, from, may, how->page_bytes);
 
 		turn_drop(&t);
 		have += got;

@@ -139,6 +139,7 @@ TEST(crew_whose_helpers_fail_leaves_the_rest_to_the_caller)
 /* Of a pool that is short, the pages that came lie at the front, as many as there were. */
 static void populate_short(int flags)
 {
+	const struct backing how = { .page_bytes = PAGE, .prot = RW, .shared = flags == MAP_SHARED };
 	const size_t had = PAGES - 5;
 	uintptr_t at;
 
@@ -147,7 +148,7 @@ static void populate_short(int flags)
 	pool_set(PAGE, had);
 	for (int round = 0; round < 20; round++) {
 		at = map_huge(BYTES, flags);
-		EXPECT_EQ(backing_populate(at, PAGES, PAGE), had);
+		EXPECT_EQ(backing_fill(&how, at, PAGES), had);
 		EXPECT_EQ(pool_free(PAGE), 0);
 		EXPECT_EQ(present(at, BYTES), had);
 		EXPECT_EQ(munmap((void *)at, BYTES), 0);
@@ -157,6 +158,28 @@ static void populate_short(int flags)
 
 TEST(populate_with_a_crew_of_private_memory_keeps_the_front) { populate_short(MAP_PRIVATE); }
 TEST(populate_with_a_crew_of_shared_memory_keeps_the_front) { populate_short(MAP_SHARED); }
+
+/* Of memory that may be others' already nothing is given back, and no hole is taken for a page. */
+TEST(populate_with_a_crew_of_known_memory_counts_the_front_alone)
+{
+	const size_t had = PAGES - 5;
+	uintptr_t at;
+
+	if (!machine_runs(tree_make(), 1))
+		SKIP("a mount namespace");
+	pool_set(PAGE, had);
+	for (int round = 0; round < 20; round++) {
+		size_t front;
+
+		at = map_huge(BYTES, MAP_SHARED);
+		front = backing_populate(at, PAGES, PAGE);
+		EXPECT_LE(front, had);
+		EXPECT_EQ(pool_free(PAGE), 0);
+		for (size_t i = 0; i < front; i++)
+			EXPECT_TRUE(mem_is_present(at + i * PAGE));
+		EXPECT_EQ(munmap((void *)at, BYTES), 0);
+	}
+}
 
 /* Helpers' calls are counted too, so which one is the n-th differs; what comes of it must not. */
 static void advise_failing(int err)
@@ -388,7 +411,7 @@ TEST(crew_for_another_node_works_there)
 		at = map_with_policy(2, 1ul << node);	/* MPOL_BIND */
 		crew_look(at, BYTES, PAGE, &crew);
 	}
-	REQUIRE_EQ(crew.helpers, 1);
+	REQUIRE_GE(crew.helpers, 1);
 	EXPECT_TRUE(crew.bound);
 	EXPECT_EQ(crew.node, node);
 	staged.caller = syscall(SYS_gettid);
@@ -410,7 +433,7 @@ TEST(crew_for_interleaved_memory_runs_anywhere_and_lays_it_evenly)
 	need_two_nodes();
 	at = map_with_policy(3, 3);	/* MPOL_INTERLEAVE */
 	crew_look(at, BYTES, PAGE, &crew);
-	EXPECT_EQ(crew.helpers, 1);
+	EXPECT_GE(crew.helpers, 1);
 	EXPECT_FALSE(crew.bound);
 	EXPECT_EQ(advise_staged(at, 0), BYTES);
 	EXPECT_EQ(pages_on(at, 0), PAGES / 2);
@@ -421,10 +444,16 @@ TEST(crew_for_interleaved_memory_runs_anywhere_and_lays_it_evenly)
 /* Memory of no policy is local: who is alone on its node has no helper. */
 TEST(crew_for_local_memory_stays_on_the_callers_node)
 {
+	cpu_set_t mine, both;
 	struct crew crew;
 	uintptr_t at;
 
 	need_two_nodes();
+	REQUIRE_EQ(sched_getaffinity(0, sizeof(mine), &mine), 0);
+	CPU_ZERO(&both);
+	CPU_SET(0, &both);
+	CPU_SET((unsigned)CPU_COUNT(&mine) - 1, &both);	/* of the other node */
+	REQUIRE_EQ(sched_setaffinity(0, sizeof(both), &both), 0);
 	at = map_huge(BYTES, MAP_PRIVATE);
 	crew_look(at, BYTES, PAGE, &crew);
 	EXPECT_EQ(crew.helpers, 0);
