@@ -58,6 +58,13 @@ test_linux_6_12_holds() {
 	nothing_skipped
 }
 
+# One page of 1 GiB, had at boot; what doesn't fit it lies on pages of 2 MiB.
+test_linux_6_12_with_a_page_of_1_gib_uses_it_where_asked() {
+	in_machine 6.12 guest_limit=200 hugepagesz=1G hugepages=1 -- \
+		"tests/preload/test-one-gib mmap_of_1_gib_pages_off_their_line_has_the_usual_ones_before_and_behind"
+	nothing_skipped
+}
+
 test_linux_6_12_that_counts_huge_pages_as_memory_holds() {
 	in_machine 6.12 guest_accounting=1 guest_limit=200 -- tests/machines/guest-accounting
 	nothing_skipped
