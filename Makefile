@@ -309,7 +309,7 @@ bench-quick:
 	@+$(again) bench-run BENCH_ARGS=--quick
 bench-run: all bench-build
 	@HRESV_BUILD=$(abspath $(BUILD)) $(srcdir)/bench/run $(BENCH_ARGS)
-bench-build: $(BENCH_BIN) $(LINKED_BIN)
+bench-build: $(BENCH_BIN) $(LINKED_BIN) $(BUILD)/tests/programs/prog-redis
 
 ## Installing --------------------------------------------------------------------------
 

@@ -55,9 +55,9 @@ class Workload:
             key = re.match(r"(?://|#) (\w+):(.*)", line)
             if key and key[1] in KEYS:
                 self.keys[key[1]] = key[2].split()
-            elif not self.keys and re.match(r"( \*|/\*|#) ", line) and "SPDX" not in line:
-                about.append(re.sub(r"^( \*|/\*|#) | \*/$", "", line))
-        text = " ".join(about).strip()
+            elif not self.keys and "SPDX" not in line and not line.startswith("#!"):
+                about.append(re.sub(r'^( \*|/\*|#|""") ?| ?(\*/|""")$', "", line))
+        text = " ".join(about).split("\t")[0].strip()
         self.about = text.split(" - ", 1)[-1]
 
     def section(self):

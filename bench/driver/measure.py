@@ -22,8 +22,8 @@ def perf_counts():
 
 
 class Runner:
-    def __init__(self, build, perf=False):
-        self.build, self.perf = Path(build), perf
+    def __init__(self, build, here, keep, perf=False):
+        self.build, self.here, self.keep, self.perf = Path(build), Path(here), Path(keep), perf
 
     def command(self, workload, case, contender):
         arguments = [] if case == "-" else case.split(",")
@@ -48,10 +48,11 @@ class Runner:
 
     def run(self, workload, case, contender):
         """Returns a record: the measured fields, metrics, result, and error if it failed."""
-        variables, surroundings = contender.variables(), dict(os.environ, BUILD=str(self.build))
+        variables, surroundings = contender.variables(), dict(os.environ)
         if workload.path.suffix != ".c":
             # A script starts the program itself: $LAUNCH program.
-            surroundings.update(LAUNCH=" ".join(["env", *variables]), CONTENDER=contender.name)
+            surroundings.update(LAUNCH=" ".join(["env", *variables]), CONTENDER=contender.name,
+                                BUILD=str(self.build), BENCH=str(self.here), KEEP=str(self.keep))
             variables = []
         with tempfile.TemporaryDirectory(prefix="hresv-bench-") as directory:
             out = Path(directory, "measured")
