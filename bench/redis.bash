@@ -9,7 +9,7 @@ client=$BUILD/tests/programs/prog-redis
 port=$((20500 + $$ % 12000))
 dir=$(mktemp -d)
 server=
-trap '[ -z "$server" ] || kill -KILL "$server" 2>/dev/null; rm -rf "$dir"' EXIT
+trap '[ -z "$server" ] || kill -KILL "$server" 2>/dev/null; wait; rm -rf "$dir"' EXIT
 
 # start: in $server, listening at $port
 start() {

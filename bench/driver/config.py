@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 LEVELS = ("quick", "brief", "full")
-KEYS = {"section", "cases", "brief", "quick", "contenders", "base", "pool", "memory", "timeout",
+KEYS = {"section", "goals", "cases", "brief", "quick", "contenders", "few", "base", "pool", "memory", "timeout",
         "show", "plot", "needs", "settle"}
 
 
@@ -82,9 +82,10 @@ class Workload:
                 return int(value)
         return otherwise
 
-    def field(self, contenders, case):
+    def field(self, contenders, case, few=False):
         """The contenders it asks for, groups and names, in the order of the file."""
-        words = [word.rpartition(":") for word in self.words("contenders", "malloc")]
+        asked = self.words("few") if few and "few" in self.keys else self.words("contenders", "malloc")
+        words = [word.rpartition(":") for word in asked]
         own = [names.split(",") for which, _, names in words if which == case]
         asked = own[0] if own else [names for which, _, names in words if not which]
         return [c for c in contenders if c.name in asked or set(c.groups) & set(asked)]

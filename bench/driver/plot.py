@@ -26,10 +26,12 @@ def line(x1, y1, x2, y2, kind, colour=""):
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"{stroke}/>'
 
 
-def short(value):
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(value) >= limit:
-            return f"{value / (1e3 if unit == 'k' else limit):.3g}{unit}"
+def short(value, binary=False):
+    """With a unit: of 1000, or of 1024 where bytes are counted."""
+    step = 1024 if binary else 1000
+    for power, unit in ((3, "G"), (2, "M"), (1, "k")):
+        if abs(value) >= step ** power:
+            return f"{value / step ** power:.3g}{unit}"
     return f"{value:.3g}"
 
 
@@ -49,12 +51,12 @@ def bars(title, rows, note="x glibc; below 1 is better"):
     return document(y + 16, title, parts)
 
 
-def ticks(least, most, logarithmic):
-    if not logarithmic:
-        step = 10 ** math.floor(math.log10((most - least) or 1))
-        step = step if (most - least) / step >= 4 else step / 2 if (most - least) / step >= 2 else step / 5
-        return [least + i * step for i in range(int((most - least) / step + 1e-9) + 1)]
-    return [10.0 ** e for e in range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)]
+def ticks(least, most):
+    """Of 1, 2, 5, 10, 20...: those about the range and the two outside it."""
+    every = [m * 10.0 ** e for e in range(math.floor(math.log10(least)) - 1, math.ceil(math.log10(most)) + 2)
+             for m in (1, 2, 5)]
+    low, high = max(v for v in every if v <= least), min(v for v in every if v >= most * 1.0001)
+    return [v for v in every if low <= v <= high]
 
 
 def curves(title, lines, across, up):
@@ -62,9 +64,7 @@ def curves(title, lines, across, up):
     points = [p for line_ in lines.values() for p in line_]
     height, bottom = 420, 370
     marks_x = sorted({x for x, _ in points})
-    marks_y = ticks(min(y for _, y in points), max(y for _, y in points), True)
-    if len(marks_y) == 1:
-        marks_y.append(marks_y[0] * 10)
+    marks_y = ticks(min(y for _, y in points), max(y for _, y in points))
 
     def at(x, y):
         wide = math.log(marks_x[-1] / marks_x[0]) or 1
@@ -75,7 +75,7 @@ def curves(title, lines, across, up):
     parts = [text(LEFT, 38, f"{up}, over {across}; both axes logarithmic", "faint")]
     for x in marks_x:
         parts += [line(at(x, marks_y[0])[0], TOP + 10, at(x, marks_y[0])[0], bottom, "grid"),
-                  text(at(x, marks_y[0])[0], bottom + 18, short(x), anchor="middle")]
+                  text(at(x, marks_y[0])[0], bottom + 18, short(x, across == "bytes"), anchor="middle")]
     for y in marks_y:
         parts += [line(LEFT, at(marks_x[0], y)[1], at(marks_x[-1], y)[0], at(marks_x[0], y)[1], "grid"),
                   text(LEFT - 8, at(marks_x[0], y)[1] + 4, short(y), anchor="end")]

@@ -134,7 +134,7 @@ class Report:
         metrics = self.metrics(workload)
         if workload.section() == "allocator" and not set(metrics) - set(MEASURED):
             return
-        self.say(f"### {workload.name}", "", f"{sentence(workload.about)}", "")
+        self.say(f"### {workload.name}", "", sentence(workload.about) + self.about_goals(workload), "")
         show = workload.words("show", "wall")[0]
         for case in self.results.cases(workload.name):
             rows = []
@@ -148,6 +148,11 @@ class Report:
             head = [f"`{case}`" if case != "-" else "", f"{show} x {workload.base()}", *metrics]
             self.table(head + ["failed"] * (len(rows[0]) - len(head)), rows)
         self.plots(workload, show)
+
+    @staticmethod
+    def about_goals(workload):
+        named = workload.words("goals")
+        return f" ({', '.join(named)})" if named else ""
 
     def metrics(self, workload):
         """Its own; what the driver measures too, where it says nothing itself."""

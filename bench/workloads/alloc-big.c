@@ -4,6 +4,7 @@
  * alloc-big THREADS
  */
 // section: allocator
+// goals: G1 G14
 // cases: 1 2 8
 // brief: 1 2
 // quick: 1
@@ -11,7 +12,7 @@
 // memory: 1024
 #include "bench/workloads/work.h"
 
-enum { SLOTS = 16, ROUNDS = 3000 };
+enum { SLOTS = 16, ROUNDS = 2000 };
 
 static size_t threads;
 

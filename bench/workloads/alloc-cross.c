@@ -4,6 +4,7 @@
  * alloc-cross THREADS
  */
 // section: allocator
+// goals: G1 G14
 // cases: 2 8
 // brief: 2
 // pool: 620

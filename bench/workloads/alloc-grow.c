@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* alloc-grow.c - a block grown by realloc from 64 KiB to 256 MiB, again and again */
 // section: allocator
+// goals: G1 G2 G14
 // cases: 1
 // quick: 1
 // pool: 620
 // memory: 1024
 #include "bench/workloads/work.h"
 
-enum { ROUNDS = 6 };
+enum { ROUNDS = 3 };
 
 int main(void)
 {

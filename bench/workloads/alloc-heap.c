@@ -4,6 +4,7 @@
  * leaves it idle for 3 s first: alloc-heap BYTES [SECONDS]
  */
 // section: allocator
+// goals: G1 G14
 // cases: 1g 4g 1g,3
 // brief: 1g
 // pool: 1g:620 4g:2400 1g,3:620

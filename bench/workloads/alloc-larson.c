@@ -4,6 +4,7 @@
  * the threads after them: alloc-larson THREADS
  */
 // section: allocator
+// goals: G1 G14
 // cases: 2 8
 // brief: 2
 // quick: 2

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* alloc-list.c - a chain through 256 MiB of blocks of 48 bytes, followed at random */
 // section: allocator
+// goals: G1 G14
 // cases: 1
 // brief:
 // pool: 620

@@ -5,6 +5,7 @@
  * however many threads share it: alloc-mix THREADS
  */
 // section: allocator
+// goals: G1 G14
 // cases: 1 2 4 8 16
 // brief: 1 2 8
 // quick: 2
@@ -14,7 +15,7 @@
 
 #include "bench/workloads/work.h"
 
-enum { BATCH = 2000, ROUNDS = 8000 };
+enum { BATCH = 2000, ROUNDS = 5000 };
 
 static _Atomic(char **) left_for_others;
 static atomic_ulong freed;

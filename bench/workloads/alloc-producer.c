@@ -4,6 +4,7 @@
  * over through a ring, the other frees them: alloc-producer PAIRS
  */
 // section: allocator
+// goals: G1 G14
 // cases: 1 4
 // brief: 1
 // pool: 620

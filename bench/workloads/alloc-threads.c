@@ -4,6 +4,7 @@
  * eight is swapped for one of another thread's: alloc-threads AT_A_TIME
  */
 // section: allocator
+// goals: G1 G14
 // cases: 2 8 16
 // brief: 2 8
 // quick: 2
@@ -13,7 +14,7 @@
 
 #include "bench/workloads/work.h"
 
-enum { BORN = 4000, STEPS = 3000, BLOCKS = STEPS / 4, SHARED = 1000 };
+enum { BORN = 2000, STEPS = 3000, BLOCKS = STEPS / 4, SHARED = 1000 };
 
 static _Atomic(char *) shared[SHARED];
 

@@ -5,6 +5,7 @@
  * huge: on huge memory where no page is split, beside libc's on small: calls foreign|huge
  */
 // section: calls
+// goals: G12
 // cases: foreign huge
 // quick: foreign
 // contenders: glibc mimalloc libhugetlbfs ours huge:ours

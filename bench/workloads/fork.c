@@ -14,10 +14,12 @@
  *	tables_kib	the page tables of the process; unmap_ms and exit_ms its ends
  */
 // section: fork
+// goals: G5 G8 G9
 // cases: 256m,tight 256m,spare 4g,tight 4g,spare
 // brief: 4g,tight 4g,spare
 // quick: 256m,tight
 // contenders: kernel glibc glibc-thp glibc-huge jemalloc-thp mimalloc-huge tcmalloc-memfs ours ours-thp ours-copy
+// few: 4g,spare:glibc,glibc-thp,jemalloc-thp,kernel-thp,kernel-huge,ours 4g,tight:glibc,glibc-thp,kernel-thp,ours
 // pool: 256m,tight:140 256m,spare:272 4g,tight:2120 4g,spare:4200
 // memory: 256m,tight:600 256m,spare:600 4g,tight:4400 4g,spare:4400
 // show: fork_us

@@ -5,6 +5,7 @@
 #
 # section: programs
 # contenders: malloc ours-text
+# few: glibc glibc-thp mimalloc-huge tcmalloc-memfs ours
 # pool: 300
 # memory: 400
 # show: wall_s

@@ -4,6 +4,7 @@
  * MAP_HUGETLB where the kernel is asked
  */
 // section: calls
+// goals: G13
 // cases: -
 // quick: -
 // contenders: kernel-huge kernel-thp ours

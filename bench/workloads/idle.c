@@ -4,10 +4,12 @@
  * before them (kept), or the first of a process (new): idle kept|new
  */
 // section: memory
+// goals: G4
 // cases: kept new
 // pool: 320
 // memory: 600
 // contenders: malloc kernel
+// few: kept:glibc,glibc-thp,mimalloc-huge,ours new:glibc,glibc-thp,jemalloc-thp,kernel-thp,ours
 // show: again_ms
 #include "bench/workloads/work.h"
 

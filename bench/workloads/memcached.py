@@ -3,6 +3,7 @@
 """memcached.py - memcached filled with values of 20 to 519 bytes, read back in batches"""
 # section: programs
 # contenders: glibc glibc-thp glibc-huge jemalloc-thp mimalloc-huge tcmalloc-memfs ours
+# few: glibc glibc-thp mimalloc-huge tcmalloc-memfs ours
 # pool: 300
 # memory: 600
 # show: server_cpu_s

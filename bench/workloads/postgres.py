@@ -6,6 +6,7 @@ glibc is huge_pages=off, kernel-huge PostgreSQL's own huge_pages=on; ours has it
 postgres mmap|sysv CLIENTS
 """
 # section: programs
+# goals: G15
 # cases: mmap,2 mmap,10 mmap,50 mmap,200 sysv,10
 # brief: mmap,10
 # contenders: glibc kernel-huge ours sysv,10:glibc,libhugetlbfs,ours
@@ -23,7 +24,7 @@ import time
 from pathlib import Path
 
 BIN = "/usr/lib/postgresql/15/bin/"
-SCALE, SECONDS, BACKENDS = 60, 3, 10
+SCALE, SECONDS, BACKENDS = 85, 2, 5
 KEEP = Path(os.environ["KEEP"], "postgres")
 GROUP = Path("/proc/sys/vm/hugetlb_shm_group")
 USER = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]

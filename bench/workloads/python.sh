@@ -5,6 +5,7 @@
 # and texts that comes and goes
 #
 # section: programs
+# goals: G16
 # quick: -
 # contenders: malloc
 # pool: 300
@@ -16,7 +17,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cat >"$work/job.py" <<'PY'
 kept = {}
-for i in range(1500000):
+for i in range(1000000):
     kept[i % 150000] = [i, str(i), (i, i + 1)]
     if i % 3 == 0:
         kept.pop((i * 7) % 150000, None)

@@ -7,6 +7,7 @@
 // cases: 64m 256m 1g 4g 12g
 // brief: 64m 256m 1g
 // contenders: glibc glibc-thp jemalloc-thp mimalloc-huge tcmalloc-memfs ours
+// few: glibc glibc-thp mimalloc-huge ours
 // pool: 64m:50 256m:160 1g:600 4g:2300 12g:6700
 // memory: 64m:150 256m:400 1g:1300 4g:5000 12g:500
 // show: again_ns

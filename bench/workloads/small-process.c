@@ -4,6 +4,7 @@
  * whether used or only reserved
  */
 // section: programs
+// goals: G14
 // cases: 2m
 // pool: 600
 // contenders: malloc

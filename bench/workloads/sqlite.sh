@@ -4,6 +4,7 @@
 # sqlite.sh - a table of 500,000 rows in memory, an index, and a look through all of it
 #
 # section: programs
+# goals: G16
 # quick: -
 # contenders: malloc
 # pool: 300

@@ -5,8 +5,10 @@
  * instruction counts once; no performance counters are needed): start RUNS
  */
 // section: programs
+// goals: G11
 // cases: 300
 // quick: 60
+// few: glibc glibc-huge jemalloc mimalloc mimalloc-huge libhugetlbfs ours ours-off
 // pool: 8
 // contenders: malloc ours-off
 // show: start_us

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* touch.c - the first touch of one large block, by some threads: touch BYTES THREADS */
 // section: memory
+// goals: G3
 // cases: 256m,1 4g,1 4g,2
-// brief: 4g,1 4g,2
+// brief: 4g,1
+// few: glibc glibc-thp glibc-huge jemalloc-thp mimalloc-huge tcmalloc-memfs ours kernel
 // quick: 256m,1
 // contenders: malloc kernel
 // show: touch_gib_per_s

@@ -5,6 +5,7 @@
 // section: walks
 // cases: 256m 1g 4g
 // brief: 1g
+// few: glibc glibc-thp mimalloc-huge ours
 // pool: 256m:160 1g:580 4g:2200
 // memory: 256m:400 1g:1400 4g:4800
 // show: step_ns

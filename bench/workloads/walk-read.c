@@ -2,8 +2,9 @@
 /* walk-read.c - words read at random places, none waiting for another: walk-read BYTES [malloc|mmap|shm] */
 // section: walks
 // cases: 256m 1g 4g 8g 1g,mmap 1g,shm
-// brief: 4g
+// brief: 1g
 // contenders: malloc kernel 1g,mmap:glibc,ours 1g,shm:glibc,libhugetlbfs,ours
+// few: glibc glibc-thp mimalloc-huge kernel-huge ours
 // pool: 256m:140 1g:540 4g:2100 8g:4200 1g,mmap:540 1g,shm:540
 // memory: 256m:300 1g:1100 4g:4300 8g:8400 1g,mmap:1100 1g,shm:1100
 // show: step_ns
