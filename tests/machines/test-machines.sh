@@ -52,9 +52,7 @@ test_linux_6_12_holds() {
 	# shellcheck disable=SC2046
 	in_machine 6.12 guest_limit=200 -- $(usual) tests/machines/guest-nodes \
 		tests/machines/guest-nodes-api \
-		"tests/faults/test-crew crew_for_another_node_works_there" \
-		"tests/faults/test-crew crew_for_interleaved_memory_runs_anywhere_and_lays_it_evenly" \
-		"tests/faults/test-crew crew_for_local_memory_stays_on_the_callers_node"
+		tests/faults/test-crew-nodes
 	nothing_skipped
 }
 
