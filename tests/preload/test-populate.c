@@ -171,7 +171,7 @@ static void *map_on_and_on(void *unused)
 	return unused;
 }
 
-/* The child has the one thread that forked, and may map at once. */
+/* The child has nothing of what its parent was at, and may map at once. */
 PROGRAM(forks_while_another_thread_maps)
 {
 	pthread_t thread;
@@ -186,8 +186,10 @@ PROGRAM(forks_while_another_thread_maps)
 			char *at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-			memset(at, 1, PAGE);
-			_exit(threads() != 1);
+			if (at == MAP_FAILED)
+				_exit(1);
+			fill_pages(at, PAGE, 4);
+			_exit(!holds_pages(at, PAGE, 4));
 		}
 		if (waitpid(pid, &status, 0) != pid || status != 0)
 			_exit(66);
