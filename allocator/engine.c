@@ -18,8 +18,8 @@
 #include "core/base/sys.h"
 
 const char *je_malloc_conf = "narenas:1,oversize_threshold:0,dirty_decay_ms:30000,"
-			     "muzzy_decay_ms:0,zero_realloc:free,lg_tcache_nslots_mul:5,"
-			     "tcache_nslots_small_max:300,tcache_gc_incr_bytes:262144,"
+			     "muzzy_decay_ms:0,zero_realloc:free,lg_tcache_nslots_mul:1,"
+			     "tcache_nslots_small_max:200,tcache_nslots_large:4,"
 			     "lg_extent_max_active_fit:64";
 const char *je_malloc_conf_2_conf_harder =
 	"narenas:1,percpu_arena:disabled,retain:true,dss:disabled";
