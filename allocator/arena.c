@@ -126,6 +126,19 @@ unsigned arena_for_growth(void)
 	return arena;
 }
 
+void arena_let_go(void)
+{
+	size_t mib[3], n = 3;
+
+	if (je_mallctlnametomib("arena.0.purge", mib, &n) != 0)
+		return;
+	for (unsigned i = 0; i < arenas.most; i++) {
+		mib[1] = __atomic_load_n(&arenas.made[i], __ATOMIC_ACQUIRE);
+		if (i == 0 || mib[1] != ARENA_NONE)
+			je_mallctlbymib(mib, n, NULL, NULL, NULL, 0);
+	}
+}
+
 /* The first with the fewest threads. */
 static unsigned choose(void)
 {

@@ -20,6 +20,9 @@ void arena_follow_program(void);
 /* The arena for blocks that grow, at the engine; 0: there is none. */
 unsigned arena_for_growth(void);
 
+/* Arenas let go of all they hold free, but for that of blocks that grow. */
+void arena_let_go(void);
+
 /* How many arenas were made; their numbers at the engine, 0 to n - 1. */
 unsigned arena_count(void);
 

@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "allocator/engine.h"
+#include "allocator/tidy.h"
 #include "core/base/mem.h"
 
 /* All lists of one thread, when they are full. */
@@ -152,6 +153,7 @@ void *cache_refill(struct cache *cache, unsigned class)
 		bin->n++;
 	}
 	*last = NULL;
+	tidy_if_grown();
 	if (first)
 		errno = saved;
 	return first;
@@ -189,6 +191,7 @@ static void *or_enomem(void *at)
 {
 	if (!at)
 		errno = ENOMEM;
+	tidy_if_grown();
 	return at;
 }
 
