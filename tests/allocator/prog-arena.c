@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // link: -ldl
 /*
- * prog-arena.c - a program that manages jemalloc's arenas itself: prog-arena CASE
+ * prog-arena.c - a program that knows jemalloc and manages its arenas: prog-arena CASE
  *
  * What it freed by plain free() must not come back once it threw the arena away.
  * Says nothing and exits with 77 where the malloc in charge is no jemalloc.
@@ -92,11 +92,58 @@ static void explicit_blocks(void)
 	expect_whole();
 }
 
+/* Its address is looked for in the profile. */
+__attribute__((noinline, noclone)) static void *allocating(size_t bytes)
+{
+	void *at = malloc(bytes);
+
+	CHECK(at);
+	return memset(at, 1, bytes);
+}
+
+/* @ and the return addresses of who allocated, innermost first. */
+static int names(const char *line, uintptr_t from, uintptr_t to)
+{
+	char *end;
+
+	while (*line && (*line == '@' || *line == ' ')) {
+		uintptr_t at = strtoul(line + 1, &end, 16);
+
+		if (at >= from && at < to)
+			return 1;
+		line = end == line + 1 ? line + 1 : end;
+	}
+	return 0;
+}
+
+/* With MALLOC_CONF=prof:true,lg_prof_sample:0. */
+static void profile(void)
+{
+	uintptr_t from = (uintptr_t)allocating;
+	char file[] = "/tmp/hresv-profile-XXXXXX", line[4096];
+	const char *path = file;
+	void *block = allocating(3 << 20);
+	int found = 0, fd = mkstemp(file);
+	FILE *f;
+
+	CHECK(fd >= 0);
+	CHECK(ctl("prof.dump", NULL, NULL, &path, sizeof(path)) == 0);
+	f = fdopen(fd, "r");
+	CHECK(f);
+	while (fgets(line, sizeof(line), f))
+		found = found || (line[0] == '@' && names(line, from, from + 200));
+	fclose(f);
+	unlink(file);
+	free(block);
+	CHECK(found);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct prog_case cases[] = {
 		{ "bound_thread", bound_thread },
 		{ "explicit_blocks", explicit_blocks },
+		{ "profile", profile },
 	};
 
 	find();
