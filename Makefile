@@ -208,8 +208,16 @@ INSIDE     := $(filter $(addprefix $(BUILD)/tests/,unit/% faults/% harness/%),$(
 
 link_line = $$(sed -n 's,^// *link: *,,p' $(srcdir)/$(1))
 
+# libhresv.so with a system call that fails: tests/torture/inject.c. Never installed.
+INJECT_OBJ := $(call objects,tests/torture/inject.c)
+$(INJECT_OBJ): FLAGS = $(PRODUCT_FLAGS)
+FAULTS_SO  := $(if $(HRESV_SO),$(BUILD)/tests/torture/libhresv-faults.so)
+$(BUILD)/tests/torture/libhresv-faults.so: $(INJECT_OBJ) $(CORE_OBJ) $(PRELOAD_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) \
+		$(if $(ALLOCATOR_OBJ),$(JEMALLOC)) $(srcdir)/preload/libhresv.map
+	$(call link_shared,libhresv-faults.so,preload/libhresv.map,-Wl$(comma)-z$(comma)initfirst $(filter %.o,$^) $(if $(ALLOCATOR_OBJ),$(JEMALLOC)))
+
 .PHONY: tests
-tests: $(TEST_BIN) $(PROG_BIN) $(BUILD)/bench/measure $(BUILD)/bench/warm	## build the tests
+tests: $(TEST_BIN) $(PROG_BIN) $(FAULTS_SO) $(BUILD)/bench/measure $(BUILD)/bench/warm	## build the tests
 
 $(HARNESS_OBJ) $(call objects,$(TEST_SRC)): FLAGS = $(CHECK_CFLAGS)
 
@@ -265,8 +273,9 @@ lint-run: all
 LONG ?= 3600
 
 .PHONY: torture fuzz machines
-torture:			## everything moves under real programs, for LONG seconds
-	@+HRESV_SQUEEZE_SECONDS=$(LONG) $(again) check-run TESTS=tests/torture/test-squeeze.sh
+torture:			## everything moves under real programs, for LONG seconds; each call fails
+	@+HRESV_SQUEEZE_SECONDS=$(LONG) HRESV_ENDURE_SECONDS=$(LONG) HRESV_FAULTS_SECONDS=0 $(again) check-run \
+		TESTS="$(addprefix tests/torture/,test-squeeze.sh run-endurance.sh run-faults.sh)"
 fuzz:				## hostile input to every parser, for LONG seconds each
 	@+HRESV_FUZZ_SECONDS=$(LONG) $(again) check-run TESTS=tests/fuzz/test-fuzz.sh
 machines:			## all that is tested here on other kernels, emulated
