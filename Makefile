@@ -27,6 +27,7 @@ endif
 
 # These goals work before anything is configured, and on a machine without autoconf.
 UNCONFIGURED := setup check check-quick lint torture fuzz machines demo bench bench-quick coverage \
+	sanitize sanitize-thread analyze \
 	clean deb distclean format help
 ifneq ($(filter-out $(UNCONFIGURED),$(or $(MAKECMDGOALS),all)),)
 include config.mk
@@ -65,6 +66,12 @@ LINK_FLAGS = $(PRODUCT_LDFLAGS) $(LDFLAGS)
 ifeq ($(COVERAGE),1)
 COMMON_FLAGS += -O0 --coverage
 LINK_FLAGS += --coverage
+endif
+
+# make sanitize: what a sanitizer finds ends the program.
+ifneq ($(SANITIZE),)
+COMMON_FLAGS += -O1 -g -fsanitize=$(SANITIZE) $(if $(filter thread,$(SANITIZE)),-Wno-tsan,-fno-sanitize-recover=all) -fno-omit-frame-pointer
+LINK_FLAGS += -fsanitize=$(SANITIZE)
 endif
 
 ## Sources -------------------------------------------------------------------------
@@ -235,7 +242,7 @@ $(API_TESTS): $(BUILD)/$(API_LIB)
 
 $(TEST_BIN): $(BUILD)/%: $(BUILD)/obj/%.o $(HARNESS_A)
 	@mkdir -p $(@D)
-	$(call say,LD,$@) $(CC) -pthread $(CFLAGS) $(filter --coverage,$(LINK_FLAGS)) $(LDFLAGS) \
+	$(call say,LD,$@) $(CC) -pthread $(CFLAGS) $(filter --coverage -fsanitize=%,$(LINK_FLAGS)) $(LDFLAGS) \
 		-o $@ $< $(HARNESS_A) $(INSIDE_LIBS) $(CHECK_LIBS) $(call link_line,$*.c)
 
 # A program that lacks its library is left out, and the tests that need it skip.
@@ -288,6 +295,24 @@ coverage-run: $(CORE_A) $(INSIDE)
 	@find $(BUILD) -name '*.gcda' -delete
 	@$(runner) --only unit,faults
 	@$(srcdir)/scripts/coverage.sh $(BUILD)/obj/core
+
+# handle_segv: tests die of signals on purpose, and some catch them.
+SANITIZE_OPTIONS := ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0 \
+	UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=handle_segv=0
+.PHONY: sanitize sanitize-thread sanitize-run
+sanitize: setup			## unit and fault tests under AddressSanitizer and UBSan
+	@+$(again) BUILD=$(BUILD)/sanitize SANITIZE=address,undefined sanitize-run
+sanitize-thread: setup		## unit tests under ThreadSanitizer
+	@+$(again) BUILD=$(BUILD)/sanitize-thread SANITIZE=thread ONLY=unit sanitize-run
+ONLY ?= unit,faults
+sanitize-run: $(CORE_A) $(filter $(foreach d,$(subst $(comma), ,$(ONLY)),$(BUILD)/tests/$(d)/%),$(INSIDE))
+	@$(SANITIZE_OPTIONS) $(runner) --only $(ONLY)
+
+.PHONY: analyze analyze-run
+analyze: setup			## cppcheck, gcc -fanalyzer and clang-tidy find nothing new
+	@+$(again) analyze-run
+analyze-run: config.h
+	@$(srcdir)/scripts/analyze.sh $(srcdir) tests/lint/analyze.expected cppcheck gcc clang-tidy
 
 ## Showing ----------------------------------------------------------------------------
 
