@@ -302,8 +302,9 @@ SANITIZE_OPTIONS := ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0 \
 .PHONY: sanitize sanitize-thread sanitize-run
 sanitize: setup			## unit and fault tests under AddressSanitizer and UBSan
 	@+$(again) BUILD=$(BUILD)/sanitize SANITIZE=address,undefined sanitize-run
+# gcc 12's knows no address space as random as newer kernels make it: setarch -R.
 sanitize-thread: setup		## unit tests under ThreadSanitizer
-	@+$(again) BUILD=$(BUILD)/sanitize-thread SANITIZE=thread ONLY=unit sanitize-run
+	@+setarch -R $(again) BUILD=$(BUILD)/sanitize-thread SANITIZE=thread ONLY=unit sanitize-run
 ONLY ?= unit,faults
 sanitize-run: $(CORE_A) $(filter $(foreach d,$(subst $(comma), ,$(ONLY)),$(BUILD)/tests/$(d)/%),$(INSIDE))
 	@$(SANITIZE_OPTIONS) $(runner) --only $(ONLY)
