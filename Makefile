@@ -27,6 +27,7 @@ endif
 
 # These goals work before anything is configured, and on a machine without autoconf.
 UNCONFIGURED := setup check check-quick lint torture fuzz machines demo bench bench-quick coverage \
+	sanitize sanitize-thread analyze \
 	clean deb distclean format help
 ifneq ($(filter-out $(UNCONFIGURED),$(or $(MAKECMDGOALS),all)),)
 include config.mk
@@ -65,6 +66,12 @@ LINK_FLAGS = $(PRODUCT_LDFLAGS) $(LDFLAGS)
 ifeq ($(COVERAGE),1)
 COMMON_FLAGS += -O0 --coverage
 LINK_FLAGS += --coverage
+endif
+
+# make sanitize: what a sanitizer finds ends the program.
+ifneq ($(SANITIZE),)
+COMMON_FLAGS += -O1 -g -fsanitize=$(SANITIZE) $(if $(filter thread,$(SANITIZE)),-Wno-tsan,-fno-sanitize-recover=all) -fno-omit-frame-pointer
+LINK_FLAGS += -fsanitize=$(SANITIZE)
 endif
 
 ## Sources -------------------------------------------------------------------------
@@ -208,8 +215,16 @@ INSIDE     := $(filter $(addprefix $(BUILD)/tests/,unit/% faults/% harness/%),$(
 
 link_line = $$(sed -n 's,^// *link: *,,p' $(srcdir)/$(1))
 
+# libhresv.so with a system call that fails: tests/torture/inject.c. Never installed.
+INJECT_OBJ := $(call objects,tests/torture/inject.c)
+$(INJECT_OBJ): FLAGS = $(PRODUCT_FLAGS)
+FAULTS_SO  := $(if $(HRESV_SO),$(BUILD)/tests/torture/libhresv-faults.so)
+$(BUILD)/tests/torture/libhresv-faults.so: $(INJECT_OBJ) $(CORE_OBJ) $(PRELOAD_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) \
+		$(if $(ALLOCATOR_OBJ),$(JEMALLOC)) $(srcdir)/preload/libhresv.map
+	$(call link_shared,libhresv-faults.so,preload/libhresv.map,-Wl$(comma)-z$(comma)initfirst $(filter %.o,$^) $(if $(ALLOCATOR_OBJ),$(JEMALLOC)))
+
 .PHONY: tests
-tests: $(TEST_BIN) $(PROG_BIN) $(BUILD)/bench/measure $(BUILD)/bench/warm	## build the tests
+tests: $(TEST_BIN) $(PROG_BIN) $(FAULTS_SO) $(BUILD)/bench/measure $(BUILD)/bench/warm	## build the tests
 
 $(HARNESS_OBJ) $(call objects,$(TEST_SRC)): FLAGS = $(CHECK_CFLAGS)
 
@@ -227,7 +242,7 @@ $(API_TESTS): $(BUILD)/$(API_LIB)
 
 $(TEST_BIN): $(BUILD)/%: $(BUILD)/obj/%.o $(HARNESS_A)
 	@mkdir -p $(@D)
-	$(call say,LD,$@) $(CC) -pthread $(CFLAGS) $(filter --coverage,$(LINK_FLAGS)) $(LDFLAGS) \
+	$(call say,LD,$@) $(CC) -pthread $(CFLAGS) $(filter --coverage -fsanitize=%,$(LINK_FLAGS)) $(LDFLAGS) \
 		-o $@ $< $(HARNESS_A) $(INSIDE_LIBS) $(CHECK_LIBS) $(call link_line,$*.c)
 
 # A program that lacks its library is left out, and the tests that need it skip.
@@ -265,8 +280,9 @@ lint-run: all
 LONG ?= 3600
 
 .PHONY: torture fuzz machines
-torture:			## everything moves under real programs, for LONG seconds
-	@+HRESV_SQUEEZE_SECONDS=$(LONG) $(again) check-run TESTS=tests/torture/test-squeeze.sh
+torture:			## everything moves under real programs, for LONG seconds; each call fails
+	@+HRESV_SQUEEZE_SECONDS=$(LONG) HRESV_ENDURE_SECONDS=$(LONG) HRESV_FAULTS_SECONDS=0 $(again) check-run \
+		TESTS="$(addprefix tests/torture/,test-squeeze.sh run-endurance.sh run-faults.sh)"
 fuzz:				## hostile input to every parser, for LONG seconds each
 	@+HRESV_FUZZ_SECONDS=$(LONG) $(again) check-run TESTS=tests/fuzz/test-fuzz.sh
 machines:			## all that is tested here on other kernels, emulated
@@ -279,6 +295,25 @@ coverage-run: $(CORE_A) $(INSIDE)
 	@find $(BUILD) -name '*.gcda' -delete
 	@$(runner) --only unit,faults
 	@$(srcdir)/scripts/coverage.sh $(BUILD)/obj/core
+
+# handle_segv: tests die of signals on purpose, and some catch them.
+SANITIZE_OPTIONS := ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0 \
+	UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=handle_segv=0
+.PHONY: sanitize sanitize-thread sanitize-run
+sanitize: setup			## unit and fault tests under AddressSanitizer and UBSan
+	@+$(again) BUILD=$(BUILD)/sanitize SANITIZE=address,undefined sanitize-run
+# gcc 12's knows no address space as random as newer kernels make it: setarch -R.
+sanitize-thread: setup		## unit tests under ThreadSanitizer
+	@+setarch -R $(again) BUILD=$(BUILD)/sanitize-thread SANITIZE=thread ONLY=unit sanitize-run
+ONLY ?= unit,faults
+sanitize-run: $(CORE_A) $(filter $(foreach d,$(subst $(comma), ,$(ONLY)),$(BUILD)/tests/$(d)/%),$(INSIDE))
+	@$(SANITIZE_OPTIONS) $(runner) --only $(ONLY)
+
+.PHONY: analyze analyze-run
+analyze: setup			## cppcheck, gcc -fanalyzer and clang-tidy find nothing new
+	@+$(again) analyze-run
+analyze-run: config.h
+	@$(srcdir)/scripts/analyze.sh $(srcdir) tests/lint/analyze.expected cppcheck gcc clang-tidy
 
 ## Showing ----------------------------------------------------------------------------
 

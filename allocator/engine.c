@@ -7,6 +7,12 @@
  * stack are for its sampling profiler, which is off unless the user's MALLOC_CONF has
  * prof:true: libm, and the unwinder of a gcc that needs a newer libc than we do, stay out.
  *
+ * Pitfalls.
+ * 1. The engine starts by looking what MADV_DONTNEED does to a page, and writes to that
+ *    page without asking whether it got one. Without address space it gets an early block.
+ * 2. What can't be unmapped (the process has as many mappings as it may) it would tell
+ *    on the program's standard error, and then forget. So it is not told.
+ *
  * The options, with the reasons and the figures behind them: docs/ALLOCATOR.md.
  * The user's MALLOC_CONF comes after ours and wins, but for what our arenas rest
  * on: the engine makes none by itself (arena.c does), and keeps address space.
@@ -18,6 +24,8 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
+#include "allocator/early.h"
+#include "core/base/mem.h"
 #include "core/base/sys.h"
 
 const char *je_malloc_conf = "narenas:1,oversize_threshold:0,dirty_decay_ms:30000,"
@@ -46,14 +54,30 @@ static long result(long value)
 	return -1;
 }
 
+/* One page, the same each time: it is asked for again when the start is tried again. */
+static void *page_to_try(void)
+{
+	static void *page;
+
+	if (!page)
+		page = early_alloc(mem_page_bytes(), mem_page_bytes(), EARLY_BYTES);
+	return page;
+}
+
 void *je_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset)
 {
-	return (void *)result(sys_mmap((uintptr_t)at, bytes, prot, flags, fd, offset));
+	long got = sys_mmap((uintptr_t)at, bytes, prot, flags, fd, offset);
+
+	if (sys_failed(got) && !at && bytes == mem_page_bytes() && page_to_try())
+		return page_to_try();
+	return (void *)result(got);
 }
 
 int je_munmap(void *at, size_t bytes)
 {
-	return (int)result(sys_munmap((uintptr_t)at, bytes));
+	if (!early_owns(at))
+		sys_munmap((uintptr_t)at, bytes);
+	return 0;
 }
 
 int je_madvise(void *at, size_t bytes, int advice)

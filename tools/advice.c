@@ -141,8 +141,8 @@ void advice_library(enum trouble t, const char *path, struct advice *a)
 		advice_mend(a, "mount", "mount -o remount,exec $(findmnt -no TARGET -T %s)", path);
 		return;
 	}
-	advice_say(a, TROUBLE_NO_LIBRARY, "%s%scan't be found or read here",
-		   path ? path : "libhresv.so", path ? " " : " ");
+	advice_say(a, TROUBLE_NO_LIBRARY, "%s can't be found or read here",
+		   path ? path : "libhresv.so");
 	advice_mend(a, "now", "--library=PATH names it; 'make install' puts it where it is found");
 	advice_mend(a, "container", "copy libhresv.so, the one file, into the image");
 }

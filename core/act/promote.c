@@ -69,11 +69,11 @@ static void make_room(struct blob *b)
 static void add(struct blob *b, uintptr_t lo, uintptr_t hi)
 {
 	const struct range r = { lo, hi };
-	struct range *last = (struct range *)(b->at + b->bytes) - 1;
+	struct range *last = b->bytes ? (struct range *)(b->at + b->bytes) - 1 : NULL;
 
-	if (b->bytes && last->lo <= lo && hi <= last->hi)
+	if (last && last->lo <= lo && hi <= last->hi)
 		return;		/* mapped again where it was */
-	if (b->bytes && last->hi == lo) {
+	if (last && last->hi == lo) {
 		last->hi = hi;
 		return;
 	}

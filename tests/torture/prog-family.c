@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * prog-family.c - prog-family SEED ROUNDS: a process that has memory, children and
+ * prog-family.c - prog-family SEED ROUNDS [MIB]: a process that has memory, children and
  *                 grandchildren, and segments they share
  *
  * Each child finds the memory of the moment of its fork, writes all of it, and has a
@@ -20,10 +20,10 @@
 #include <unistd.h>
 
 #define STEP 4096u
-#define MEMORY (14u << 20)
 #define SEGMENT (6u << 20)
 
 static uint64_t state, sum;
+static size_t memory_bytes = (size_t)14 << 20;
 
 static _Noreturn void wrong(const char *what)
 {
@@ -66,38 +66,43 @@ static void wait_for(pid_t pid)
 
 static void be_child(char *memory, char *heap, uint32_t with, int generation)
 {
-	hold_all(memory, MEMORY, with, "a child's memory");
-	hold_all(heap, MEMORY, with, "a child's heap");
-	write_all(memory, MEMORY, with * 3);
+	hold_all(memory, memory_bytes, with, "a child's memory");
+	hold_all(heap, memory_bytes, with, "a child's heap");
+	write_all(memory, memory_bytes, with * 3);
 	if (generation < 2) {
 		pid_t pid = fork();
 
 		if (pid < 0)
 			wrong("fork");
 		if (pid == 0) {
-			write_all(heap, MEMORY, with);
-			write_all(memory, MEMORY, with);
+			write_all(heap, memory_bytes, with);
+			write_all(memory, memory_bytes, with);
 			be_child(memory, heap, with, generation + 1);
 			_exit(0);
 		}
-		write_all(heap, MEMORY, with * 5);
+		write_all(heap, memory_bytes, with * 5);
 		wait_for(pid);
-		hold_all(heap, MEMORY, with * 5, "a child's heap, after its child");
+		hold_all(heap, memory_bytes, with * 5, "a child's heap, after its child");
 	}
-	hold_all(memory, MEMORY, with * 3, "a child's own writes");
+	hold_all(memory, memory_bytes, with * 3, "a child's own writes");
 }
 
 static void one_round(char *memory, char *heap)
 {
 	int id = shmget(IPC_PRIVATE, SEGMENT, IPC_CREAT | 0600);
 	char *segment = id < 0 ? (char *)-1 : shmat(id, NULL, 0);
+	int refused = segment == (char *)-1 ? errno : 0;
 	uint32_t with = draw();
 	pid_t pid;
 
-	if (segment == (char *)-1 || shmctl(id, IPC_RMID, NULL) != 0)
+	/* Refused or not, the segment must not outlive us. */
+	if (id >= 0 && shmctl(id, IPC_RMID, NULL) != 0 && shmctl(id, IPC_RMID, NULL) != 0)
+		wrong("a segment that stays");
+	errno = refused;
+	if (refused)
 		wrong("a segment");
-	write_all(memory, MEMORY, with);
-	write_all(heap, MEMORY, with);
+	write_all(memory, memory_bytes, with);
+	write_all(heap, memory_bytes, with);
 	write_all(segment, SEGMENT / 2, with);
 	pid = fork();
 	if (pid < 0)
@@ -108,11 +113,11 @@ static void one_round(char *memory, char *heap)
 		write_all(segment, SEGMENT, with + 1);
 		_exit(0);
 	}
-	write_all(memory, MEMORY / 2, with + 7);
-	write_all(heap, MEMORY / 2, with + 7);
+	write_all(memory, memory_bytes / 2, with + 7);
+	write_all(heap, memory_bytes / 2, with + 7);
 	wait_for(pid);
-	hold_all(memory, MEMORY / 2, with + 7, "the parent's memory");
-	hold_all(heap, MEMORY / 2, with + 7, "the parent's heap");
+	hold_all(memory, memory_bytes / 2, with + 7, "the parent's memory");
+	hold_all(heap, memory_bytes / 2, with + 7, "the parent's heap");
 	hold_all(segment, SEGMENT, with + 1, "the parent's segment");
 	sum = sum * 31 + *(uint32_t *)(segment + SEGMENT - STEP);
 	if (shmdt(segment) != 0)
@@ -124,16 +129,18 @@ int main(int argc, char **argv)
 	long rounds = argc > 2 ? strtol(argv[2], NULL, 0) : 10;
 
 	state = (argc > 1 ? strtoul(argv[1], NULL, 0) : 1) * 2654435761u + 88172645463325252u;
+	if (argc > 3)
+		memory_bytes = strtoul(argv[3], NULL, 0) << 20;
 	while (rounds--) {
-		char *memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE,
+		char *memory = mmap(NULL, memory_bytes, PROT_READ | PROT_WRITE,
 				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		char *heap = malloc(MEMORY);
+		char *heap = malloc(memory_bytes);
 
 		if (memory == MAP_FAILED || !heap)
 			wrong("memory");
 		one_round(memory, heap);
 		free(heap);
-		munmap(memory, MEMORY);
+		munmap(memory, memory_bytes);
 	}
 	printf("sum %llx\n", (unsigned long long)sum);
 	return 0;
