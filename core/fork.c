@@ -20,6 +20,7 @@
 #include "core/act/aside.h"
 #include "core/act/attach.h"
 #include "core/act/belief.h"
+#include "core/act/copier.h"
 #include "core/act/cow.h"
 #include "core/act/dead.h"
 #include "core/act/demote.h"
@@ -190,9 +191,9 @@ static void act(enum way way)
 	}
 	if (way == WAY_COW) {
 		rescue_arm();
-		cow_hold();
+		copier_hold();
 		if (cow_begin() != 0) {
-			cow_let_go();
+			copier_let_go();
 			way = fk.way = WAY_DEMOTE;
 		}
 	}
@@ -263,7 +264,7 @@ void fork_parent(void)
 	if (fk.way == WAY_COPY)
 		wait_for_child();
 	if (fk.way == WAY_COW)
-		cow_let_go();
+		copier_let_go();
 	reopen();
 }
 
@@ -332,7 +333,7 @@ bool fork_end_thread(void)
 	gate_open();
 	quiet_leave(&q);
 	if (was)
-		cow_wait_end();
+		copier_wait_end();
 	return was;
 }
 

@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 
 #include "core/act/backing.h"
+#include "core/act/cow.h"
 #include "core/act/pagemap.h"
 #include "core/act/place.h"
 #include "core/act/stats.h"
@@ -256,8 +257,11 @@ void heap_note_small(size_t bytes, enum reason why)
 		stats_heap_small(bytes);
 }
 
-/* Takes the words back, whoever else may be at them; the bytes that were huge. */
-static size_t forget(uintptr_t at, size_t bytes)
+/*
+ * Takes the words back, whoever else may be at them; the bytes that were huge, and
+ * whether they may stay mapped.
+ */
+static size_t forget(uintptr_t at, size_t bytes, bool *ret_clean)
 {
 	struct claim c = pagemap_claim(at, at + bytes);
 	size_t huge = 0;
@@ -269,6 +273,7 @@ static size_t forget(uintptr_t at, size_t bytes)
 			huge += hi - lo;
 	}
 	pagemap_set(at, at + bytes, 0);
+	*ret_clean = cow_leave(at, at + bytes);
 	pagemap_unclaim(&c);
 	stats_release(huge);
 	stats_heap_no_more(bytes - huge);
@@ -280,8 +285,9 @@ int heap_give_back(uintptr_t at, size_t bytes, size_t *ret_page)
 	page_word word = pagemap_get(at);
 	size_t page = word_kind(word) == PAGE_PRIVATE ? word_page_bytes(word) : 0;
 	uintptr_t end = pagemap_run(at, at + bytes, &word);
+	bool clean;
 
-	if (forget(at, bytes) == bytes && end == at + bytes) {
+	if (forget(at, bytes, &clean) == bytes && end == at + bytes && clean) {
 		/* Unmapping by the page keeps the mapping whole for the next use. */
 		if (sys_madvise(at, bytes, MADV_DONTNEED) == 0) {
 			sys_mprotect(at, bytes, PROT_NONE);

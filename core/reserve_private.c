@@ -158,6 +158,8 @@ static bool close_page(struct reservation *r, size_t i)
 		return false;
 	if (backing_prove(at, r->page_bytes, r->page_bytes, false) != 0)
 		return false;
+	if (!cow_leave(at, at + r->page_bytes))
+		return false;
 	memset((void *)at, 0, r->page_bytes);
 	pagemap_set(at, at + r->page_bytes, 0);
 	return true;

@@ -4,7 +4,7 @@
  *
  * What is modelled: plan, populate and turns (core/act/backing.c, populate.c, turn.c), publishing,
  * release (core/act/release.c), fork with promises or with copy-on-write of our own
- * (core/fork.c, core/act/ledger.c, cow.c), the net (core/act/rescue.c); and of the kernel: the pool, the
+ * (core/fork.c, core/act/ledger.c, cow.c, copier.c), the net (core/act/rescue.c); and of the kernel: the pool, the
  * fault limit of a cgroup, copy-on-write of shared pages. With -DOTHERS also somebody without
  * libhresv who takes and gives back pages, and an administrator who lowers the limit.
  *

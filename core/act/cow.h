@@ -37,10 +37,6 @@ int cow_begin(void);
 /* In a fork child, before anything else: what the parent had is not here. */
 void cow_forget(void);
 
-/* Holds off the end of protection while a fork is under way. */
-void cow_hold(void);
-void cow_let_go(void);
-
 /*
  * For who has claimed the huge page at @at and is about to write to it: true: it
  * is still huge, and may be written. False: it has been made small, and its word
@@ -55,12 +51,16 @@ bool cow_own(uintptr_t at, page_word word);
 void cow_own_all(uintptr_t lo, uintptr_t hi);
 
 /*
- * Nothing shall be shared with anybody any more, and the thread be gone: copies what
- * is shared, with the gate closed (cow_copy_all), and then, with the gate open, waits
- * for the end, half a second at most (cow_wait_end). False: there was no thread.
+ * Nothing shall be shared with anybody any more: copies what is, with the gate closed,
+ * so that the thread ends soon (copier_wait_end). False: there was no thread.
  */
 bool cow_copy_all(void);
-void cow_wait_end(void);
+
+/*
+ * For who takes [lo, hi), claimed, out of the page map but keeps it mapped huge: it is
+ * not protected any more. False: that could not be done, it must not be kept.
+ */
+bool cow_leave(uintptr_t lo, uintptr_t hi);
 
 /* A huge run has been moved to [lo, hi): protects it there. */
 void cow_follow(uintptr_t lo, uintptr_t hi, page_word word);

@@ -203,6 +203,33 @@ struct claim pagemap_claim(uintptr_t lo, uintptr_t hi)
 	}
 }
 
+static bool word_try_claim(page_word *w)
+{
+	page_word old = __atomic_load_n(w, __ATOMIC_ACQUIRE);
+
+	while ((old & WORD_KIND_MASK) && !(old & WORD_CLAIMED))
+		if (__atomic_compare_exchange_n(w, &old, old | WORD_CLAIMED, true,
+						__ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
+			return true;
+	return !(old & WORD_CLAIMED);
+}
+
+bool pagemap_try_claim(uintptr_t lo, uintptr_t hi, struct claim *ret_claim)
+{
+	struct claim c = widened(lo, hi), got = { c.lo, c.lo }, now;
+
+	for (; got.hi < bounded(c.hi); got.hi = next_granule(got.hi))
+		if (word_at(got.hi) && !word_try_claim(word_at(got.hi)))
+			break;
+	now = widened(lo, hi);
+	if (got.hi >= bounded(c.hi) && now.lo >= c.lo && now.hi <= c.hi) {
+		*ret_claim = c;
+		return true;
+	}
+	pagemap_unclaim(&got);
+	return false;
+}
+
 void pagemap_unclaim(const struct claim *c)
 {
 	for (uintptr_t at = c->lo; at < bounded(c->hi); at = next_granule(at)) {

@@ -218,6 +218,9 @@ struct claim {
 
 struct claim pagemap_claim(uintptr_t lo, uintptr_t hi);
 
+/* The same, but false, with nothing claimed, where another thread has one of them. */
+bool pagemap_try_claim(uintptr_t lo, uintptr_t hi, struct claim *ret_claim);
+
 /*
  * Drops the claims and wakes who waits for them. Must come before the kernel unmaps
  * any of the range: afterwards the words may be another thread's.

@@ -135,6 +135,15 @@ void writers_wake(int fd, uintptr_t at, size_t bytes)
 	sys_ioctl(fd, UFFDIO_WAKE, &range);
 }
 
+int writers_leave(int fd, uintptr_t at, size_t bytes)
+{
+	struct uffdio_range range = { .start = at, .len = bytes };
+	int err = (int)sys_ioctl(fd, UFFDIO_UNREGISTER, &range);
+
+	writers_wake(fd, at, bytes);
+	return err;
+}
+
 void writers_stand(int fd)
 {
 	__atomic_store_n(&state.standing, fd + 1, __ATOMIC_RELEASE);
@@ -235,14 +244,11 @@ void writers_release(struct writers *w)
 /* What a standing one protects it goes on protecting: its reader decides. */
 void writers_give_up(struct writers *w)
 {
-	struct uffdio_range range = { .start = w->at, .len = w->bytes };
-
 	if (w->way == WRITERS_FAULT)
 		sys_mprotect(w->at, w->bytes, w->prot);
 	if (w->fd >= 0 && !w->standing) {
 		protect(w->fd, w->at, w->bytes, 0);
-		sys_ioctl(w->fd, UFFDIO_UNREGISTER, &range);
-		writers_wake(w->fd, w->at, w->bytes);
+		writers_leave(w->fd, w->at, w->bytes);
 	}
 	let_go(w);
 }

@@ -50,7 +50,7 @@ void writers_release(struct writers *w);
 void writers_give_up(struct writers *w);
 
 /*
- * A userfaultfd that stays: who reads its faults waits for the claim of the page
+ * A userfaultfd that stays: who reads its faults leaves a page alone that is claimed
  * (cow.h). Ranges registered with it are held by it. -1: none any more.
  */
 void writers_stand(int fd);
@@ -60,6 +60,9 @@ int writers_open_full(uint64_t features);
 int writers_protect(int fd, uintptr_t at, size_t bytes, bool on);
 int writers_register(int fd, uintptr_t at, size_t bytes);
 void writers_wake(int fd, uintptr_t at, size_t bytes);
+
+/* Not protected nor registered any more, and nobody waits there. Nothing to undo: 0. */
+int writers_leave(int fd, uintptr_t at, size_t bytes);
 
 /* Has there been a moment in which system calls were refused what threads wait for? */
 bool writers_were_held(void);

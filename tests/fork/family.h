@@ -91,6 +91,28 @@ static inline void try_way(const char *name, pid_t (*way)(void))
 	EXPECT_EQ(munmap(at, BYTES), 0);
 }
 
+/* Shares what the parent has, until it is told to end. */
+static inline pid_t keep_a_child(int stop[2])
+{
+	pid_t pid;
+	char c;
+
+	REQUIRE_EQ(pipe(stop), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(stop[1]);
+		_exit((int)read(stop[0], &c, 1));
+	}
+	close(stop[0]);
+	return pid;
+}
+
+static inline void end_child(int stop[2], pid_t pid)
+{
+	close(stop[1]);
+	EXPECT_EQ(status_of(pid), 0);
+}
+
 #define EVERY_POOL(program, ...)                                                             \
 	for (unsigned long spare = 0; spare <= PAGES + 1; spare++) {                         \
 		pool_set(PAGE, PAGES + spare);                                               \

@@ -19,27 +19,6 @@
 #include "tests/harness/pool.h"
 #include "tests/harness/program.h"
 
-static pid_t keep_a_child(int stop[2])
-{
-	pid_t pid;
-	char c;
-
-	REQUIRE_EQ(pipe(stop), 0);
-	pid = fork();
-	if (pid == 0) {
-		close(stop[1]);
-		_exit((int)read(stop[0], &c, 1));
-	}
-	close(stop[0]);
-	return pid;
-}
-
-static void end_child(int stop[2], pid_t pid)
-{
-	close(stop[1]);
-	EXPECT_EQ(status_of(pid), 0);
-}
-
 PROGRAM(leaves_its_namespace)
 {
 	char *at = fresh();
@@ -122,38 +101,4 @@ TEST(unshare_is_refused_to_a_program_with_threads)
 {
 	pool_set(PAGE, PAGES);
 	run_with_us("has_a_thread");
-}
-
-/* The thread and its protection go by themselves, soon after the last sharer. */
-static int threads(void)
-{
-	char line[256];
-	FILE *status = fopen("/proc/self/status", "r");
-	int n = 0;
-
-	while (fgets(line, sizeof(line), status))
-		sscanf(line, "Threads: %d", &n);
-	fclose(status);
-	return n;
-}
-
-PROGRAM(waits_for_the_end)
-{
-	char *at = fresh();
-	int stop[2];
-	pid_t pid = keep_a_child(stop);
-
-	EXPECT_EQ(threads(), 2);
-	end_child(stop, pid);
-	for (int ms = 0; ms < 5000 && threads() != 1; ms++)
-		pause_ms(1);
-	EXPECT_EQ(threads(), 1);
-	fill_pages(at, BYTES, 2);
-	EXPECT_EQ(huge_in(at, BYTES), BYTES);
-}
-
-TEST(fork_copying_ends_by_itself_when_nobody_shares)
-{
-	pool_set(PAGE, PAGES);
-	run_with_us("waits_for_the_end");
 }
