@@ -110,7 +110,7 @@ static void set_new_words(const struct moving *m)
 		const struct run *r = run_at(m, i);
 		const uintptr_t lo = m->to + (r->lo - m->at), hi = m->to + (r->hi - m->at);
 
-		if (word_is_huge_ours(r->word)) {
+		if (word_is_huge_ours(r->word) || word_kind(r->word) == PAGE_GUARDED) {
 			pagemap_set(lo, hi, r->word);
 			cow_follow(lo, hi, r->word);
 		} else if (r->word & WORD_KIND_MASK) {
