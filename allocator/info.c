@@ -180,6 +180,7 @@ HRESV_EXPORT int malloc_trim(size_t pad)
 	je_mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
 	je_mallctl("arena.4096.purge", NULL, NULL, NULL, 0);
 	unit_reclaim(0);
+	mem_drop_spare();
 	return behind_heap() < before;
 }
 

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <sys/single_threaded.h>
 
 #include "core/act/aside.h"
 #include "core/act/attach.h"
@@ -32,6 +33,7 @@
 #include "core/act/sharing.h"
 #include "core/act/stats.h"
 #include "core/act/writers.h"
+#include "core/base/fd.h"
 #include "core/base/lock.h"
 #include "core/base/out.h"
 #include "core/base/probe.h"
@@ -128,6 +130,8 @@ void fork_start(void)
 	if (__atomic_exchange_n(&registered, true, __ATOMIC_ACQ_REL))
 		return;
 	belief_renew();
+	if (__libc_single_threaded)
+		fd_make_room();
 	gate_set_adopter(adopt);
 	__register_atfork(fork_prepare, fork_parent, fork_child, NULL);
 }

@@ -3,6 +3,7 @@
 #ifndef HRESV_CORE_BASE_FD_H
 #define HRESV_CORE_BASE_FD_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 
@@ -23,6 +24,22 @@ static inline int fd_move_up(int fd)
 		return fd;
 	sys_close(fd);
 	return (int)high;
+}
+
+/*
+ * While there is one thread: where several share a table of descriptors, the kernel
+ * waits for all processors before it makes it larger, 5 to 50 ms in somebody's fork.
+ */
+static inline void fd_make_room(void)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		long high = sys_fcntl(fd, F_DUPFD_CLOEXEC, (void *)(uintptr_t)FD_HIGH);
+
+		if (high >= 0)
+			sys_close((int)high);
+		if (high != -EBADF)
+			return;
+	}
 }
 
 #endif

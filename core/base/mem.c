@@ -67,6 +67,46 @@ void mem_pages_free(void *at, size_t bytes)
 		sys_munmap((uintptr_t)at, bytes);
 }
 
+/*
+ * Most blobs are one page and live for one small file of /sys. A page that was used is
+ * kept for the next one: mapping, clearing and unmapping it costs more than the file.
+ * Whoever takes a slot's page owns it, in a signal handler and in a fork child too.
+ */
+#define SPARE_PAGES 4
+static char *spare[SPARE_PAGES];	/* atomic */
+
+static long take_page(size_t bytes)
+{
+	for (size_t i = 0; i < SPARE_PAGES && bytes == mem_page_bytes(); i++) {
+		char *at = __atomic_load_n(&spare[i], __ATOMIC_RELAXED);
+
+		if (at)
+			at = __atomic_exchange_n(&spare[i], NULL, __ATOMIC_ACQUIRE);
+		if (at)
+			return (long)at;
+	}
+	return sys_mmap(0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static void give_page(char *at, size_t bytes)
+{
+	for (size_t i = 0; i < SPARE_PAGES && at && bytes == mem_page_bytes(); i++) {
+		char *none = NULL;
+
+		if (__atomic_compare_exchange_n(&spare[i], &none, at, false, __ATOMIC_RELEASE,
+						__ATOMIC_RELAXED))
+			return;
+	}
+	mem_pages_free(at, bytes);
+}
+
+void mem_drop_spare(void)
+{
+	for (size_t i = 0; i < SPARE_PAGES; i++)
+		mem_pages_free(__atomic_exchange_n(&spare[i], NULL, __ATOMIC_ACQUIRE),
+			       mem_page_bytes());
+}
+
 int blob_reserve(struct blob *b, size_t more)
 {
 	size_t need, room;
@@ -82,10 +122,11 @@ int blob_reserve(struct blob *b, size_t more)
 	if (b->at)
 		at = sys_mremap((uintptr_t)b->at, b->room, room, MREMAP_MAYMOVE, 0);
 	else
-		at = sys_mmap(0, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		at = take_page(room);
 	if (sys_failed(at))
 		return -ENOMEM;
 	b->at = (char *)at;
+	b->at[b->bytes] = '\0';
 	b->room = room;
 	return 0;
 }
@@ -128,7 +169,7 @@ void blob_cut(struct blob *b, size_t bytes)
 
 void blob_free(struct blob *b)
 {
-	mem_pages_free(b->at, b->room);
+	give_page(b->at, b->room);
 	*b = (struct blob){ 0 };
 }
 

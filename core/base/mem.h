@@ -28,6 +28,9 @@ bool mem_is_zero(uintptr_t at, size_t bytes);
 void *mem_pages(size_t bytes);
 void mem_pages_free(void *at, size_t bytes);
 
+/* Unmaps the few pages that are kept for the next buffer. */
+void mem_drop_spare(void);
+
 /*
  * A buffer that grows. { 0 } is an empty one. @at always has room for a zero
  * byte behind @bytes once anything was added. Not safe for several threads.

@@ -24,6 +24,7 @@
 #include "core/act/promote.h"
 #include "core/act/stats.h"
 #include "core/base/lock.h"
+#include "core/base/mem.h"
 #include "core/base/sys.h"
 #include "tests/harness/faults.h"
 #include "tests/harness/harness.h"
@@ -43,11 +44,13 @@ struct held {
 /* All of the address space but for the stack and libc's heap, which are not core's. */
 static inline size_t held_mapped(void)
 {
-	FILE *f = fopen("/proc/self/maps", "re");
 	static char line[4096];
 	unsigned long lo, hi;
 	size_t bytes = 0;
+	FILE *f;
 
+	mem_drop_spare();
+	f = fopen("/proc/self/maps", "re");
 	while (f && fgets(line, sizeof(line), f))
 		if (!strstr(line, "[heap]") && !strstr(line, "[stack]") &&
 		    sscanf(line, "%lx-%lx", &lo, &hi) == 2)

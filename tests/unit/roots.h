@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/base/mem.h"
 #include "tests/harness/faults.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/tree.h"
@@ -52,8 +53,10 @@ __attribute__((unused)) static const char *root_make(void)
 __attribute__((unused)) static long root_mapped_pages(void)
 {
 	char text[64] = "";
-	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	int fd;
 
+	mem_drop_spare();
+	fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
 		FAIL("no /proc/self/statm");
 	close(fd);
