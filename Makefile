@@ -209,7 +209,7 @@ INSIDE     := $(filter $(addprefix $(BUILD)/tests/,unit/% faults/% harness/%),$(
 link_line = $$(sed -n 's,^// *link: *,,p' $(srcdir)/$(1))
 
 .PHONY: tests
-tests: $(TEST_BIN) $(PROG_BIN)	## build the tests
+tests: $(TEST_BIN) $(PROG_BIN) $(BUILD)/bench/measure $(BUILD)/bench/warm	## build the tests
 
 $(HARNESS_OBJ) $(call objects,$(TEST_SRC)): FLAGS = $(CHECK_CFLAGS)
 
@@ -282,24 +282,34 @@ coverage-run: $(CORE_A) $(INSIDE)
 
 ## Showing ----------------------------------------------------------------------------
 
-BENCH_BIN := $(patsubst %.c,$(BUILD)/%,$(call sources,bench/*.c))
+# bench/workloads/X.c is what is measured, bench/X.c helps the driver; linked/X is the
+# workload with our malloc linked instead of preloaded.
+BENCH_BIN := $(patsubst %.c,$(BUILD)/%,$(call sources,bench/*.c bench/workloads/*.c))
+LINKED_BIN := $(if $(MALLOC_A),$(patsubst bench/workloads/%.c,$(BUILD)/bench/linked/%,$(call \
+	sources,bench/workloads/alloc-*.c)))
 
 $(BENCH_BIN): $(BUILD)/%: $(BUILD)/obj/%.o
 	@mkdir -p $(@D)
 	$(call say,LD,$@) $(CC) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $< $(call link_line,$*.c)
 
-.PHONY: demo demo-run bench bench-quick bench-run
+$(LINKED_BIN): $(BUILD)/bench/linked/%: $(BUILD)/obj/bench/workloads/%.o $(MALLOC_SO)
+	@mkdir -p $(@D)
+	$(call say,LD,$@) $(CC) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $< \
+		-L$(BUILD) -lhresv-malloc -Wl,-rpath,$(abspath $(BUILD))
+
+.PHONY: demo demo-run bench bench-quick bench-run bench-build
 demo: setup			## the failure everyone knows, then the same program with us
 	@+$(again) demo-run
 demo-run: all
 	@HRESV_BUILD=$(abspath $(BUILD)) $(srcdir)/examples/demo.sh
 
-bench:				## measure; bench-quick for a first look
+bench:				## measure beside every peer, write docs/BENCHMARKS.md; bench-quick: a first look
 	@+$(again) bench-run
 bench-quick:
 	@+$(again) bench-run BENCH_ARGS=--quick
-bench-run: all $(BENCH_BIN)
+bench-run: all bench-build
 	@HRESV_BUILD=$(abspath $(BUILD)) $(srcdir)/bench/run $(BENCH_ARGS)
+bench-build: $(BENCH_BIN) $(LINKED_BIN) $(BUILD)/tests/programs/prog-redis
 
 ## Installing --------------------------------------------------------------------------
 

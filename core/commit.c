@@ -122,11 +122,16 @@ static void make_huge_or_note(uintptr_t lo, uintptr_t hi, int prot, enum use use
 	from += make_huge(from, to, prot, use);
 	if (from >= to)
 		return;
+	from = align_up(from, GRANULE);
+	if (from >= to || pagemap_prepare(from, to) != 0)
+		return;
+	/* Advised, it is a mapping of its own to the kernel, and not to the program. */
 	if (conf_get()->fallback == FALLBACK_THP)
 		place_advise(from, to - from);
-	from = align_up(from, GRANULE);
-	if (from >= to || route_locks_new() || pagemap_prepare(from, to) != 0)
+	if (route_locks_new()) {
+		pagemap_set(from, to, word_make(PAGE_SPLIT, 0, mem_page_bytes(), use));
 		return;
+	}
 	pagemap_set(from, to, word_make(PAGE_SMALL, prot, mem_page_bytes(), use));
 	promote_note(from, to);
 }

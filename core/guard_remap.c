@@ -82,8 +82,8 @@ long guard_remap(uintptr_t at, size_t bytes, size_t new_bytes, int flags, uintpt
 	struct way source, target = { 0 };
 	long got;
 
-	if ((flags & MREMAP_FIXED) && new_whole == align_up(bytes, page) && is_aligned(at, page) &&
-	    is_aligned(to, page) && is_several(at, new_whole))
+	if (flags == (MREMAP_MAYMOVE | MREMAP_FIXED) && new_whole == align_up(bytes, page) &&
+	    is_aligned(at | to, page) && is_several(at, new_whole))
 		return move_several(at, new_whole, to);
 	got = flags & MREMAP_FIXED ? clear_target(to, new_whole, &target) : 0;
 	if (got)

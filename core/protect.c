@@ -28,7 +28,7 @@
 
 struct change {
 	int prot;
-	int pkey;		/* -1: mprotect, which resets the key to 0 */
+	int pkey;		/* -1: mprotect, which leaves the key as it is */
 };
 
 static long call(uintptr_t lo, uintptr_t hi, const struct change *c)
@@ -38,9 +38,14 @@ static long call(uintptr_t lo, uintptr_t hi, const struct change *c)
 	return sys_mprotect(lo, hi - lo, c->prot);
 }
 
+/* What may only be executed has a key of the kernel's own, where there are keys. */
 static page_word changed(page_word word, const struct change *c)
 {
-	return word_with_pkey(word_with_prot(word, c->prot), c->pkey > 0 ? c->pkey : 0);
+	int key = c->pkey;
+
+	if (key < 0)
+		key = c->prot == PROT_EXEC ? 0 : word_pkey(word);
+	return word_with_pkey(word_with_prot(word, c->prot), key);
 }
 
 static void set_inside(uintptr_t lo, uintptr_t hi, page_word word)

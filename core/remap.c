@@ -282,18 +282,31 @@ static bool changes_nothing(const struct remap *r)
 	       word_is_huge_ours(word);
 }
 
+/*
+ * What the range is. Another thread that splits a page of it may hold writers by its
+ * protection (WRITERS_FAULT), which is not the program's: so while nobody does.
+ */
+static int read_facts(struct remap *r, size_t bytes)
+{
+	struct claim c = pagemap_claim(r->at, r->at + bytes);
+	int err = maps_read_range("", r->at, r->at + bytes, &r->facts);
+
+	pagemap_unclaim(&c);
+	return err;
+}
+
 /* Called as a guest of the gate. */
 static long remap(struct remap *r)
 {
 	long err;
 
 	if (r->bytes == 0) {
-		err = maps_read_range("", r->at, r->at + mem_page_bytes(), &r->facts);
+		err = read_facts(r, mem_page_bytes());
 		return !err && r->facts.shared ? view_again(r) : as_asked(r);
 	}
 	if (changes_nothing(r))
 		return (long)r->at;
-	err = maps_read_range("", r->at, r->at + must_be_one(r), &r->facts);
+	err = read_facts(r, must_be_one(r));
 	if (err)
 		return err;
 	/* Of what stays where it is nothing is asked, whatever it is. */

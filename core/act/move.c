@@ -28,18 +28,29 @@
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
 
 struct run {
 	uintptr_t lo, hi;
 	page_word word;
 };
 
+/* Of one run and of one mapping of the kernel's. */
+struct piece {
+	uintptr_t lo, hi;
+	page_word word;
+	bool left;		/* moved, and something of ours is at the old place */
+};
+
 /* What is moved: known before the first call, so that nothing but the kernel can refuse then. */
 struct moving {
 	uintptr_t at, to;
 	size_t bytes;
-	struct blob runs;	/* struct run[]: words as they were */
-	struct blob ends;	/* uintptr_t[]: of the kernel's mappings */
+	const struct map_facts *leave;	/* untouched memory of this kind stays */
+	struct blob runs;		/* struct run[]: words as they were */
+	struct blob pieces;		/* struct piece[] */
 };
 
 static size_t run_count(const struct moving *m)
@@ -64,23 +75,48 @@ static int note_runs(struct moving *m)
 	return err;
 }
 
+static int note_pieces(struct moving *m, const uintptr_t *end)
+{
+	struct piece p = { .hi = m->at };
+	int err = 0;
+
+	for (size_t i = 0; i < run_count(m) && !err; ) {
+		const struct run *r = run_at(m, i);
+
+		p.lo = p.hi;
+		p.hi = *end < r->hi ? *end : r->hi;
+		p.word = r->word;
+		err = blob_add(&m->pieces, &p, sizeof(p));
+		end += p.hi == *end;
+		i += p.hi == r->hi;
+	}
+	return err;
+}
+
 /* All that may fail for want of memory. */
 static int look(struct moving *m)
 {
+	struct blob ends = { 0 };
 	int err = note_runs(m);
 
 	if (!err)
-		err = maps_read_ends("", m->at, m->at + m->bytes, &m->ends);
+		err = maps_read_ends("", m->at, m->at + m->bytes, &ends);
+	if (!err)
+		err = note_pieces(m, (const uintptr_t *)ends.at);
+	blob_free(&ends);
 	return err ? err : pagemap_prepare(m->to, m->to + m->bytes);
 }
 
 static void forget(struct moving *m)
 {
 	blob_free(&m->runs);
-	blob_free(&m->ends);
+	blob_free(&m->pieces);
 }
 
-/* The words of whole granules of which a part lies in [from, to): taken back, or as they were. */
+/*
+ * The words of whole granules of which a part lies in [from, to): taken back, or as they
+ * were. Small memory that leaves something keeps its marks.
+ */
 static void set_old_words(const struct moving *m, uintptr_t from, uintptr_t to, bool there)
 {
 	from = align_down(from, GRANULE);
@@ -91,7 +127,8 @@ static void set_old_words(const struct moving *m, uintptr_t from, uintptr_t to, 
 
 		lo = lo < from ? from : lo;
 		hi = hi > to ? to : hi;
-		if (lo < hi && (r->word & WORD_KIND_MASK))
+		if (lo < hi && (r->word & WORD_KIND_MASK) &&
+		    (!m->leave || word_is_huge_ours(r->word)))
 			pagemap_set(lo, hi, there ? r->word : 0);
 	}
 }
@@ -119,11 +156,34 @@ static void set_new_words(const struct moving *m)
 	}
 }
 
-static long move_one(uintptr_t from, size_t bytes, uintptr_t to)
+static long move_one(uintptr_t from, size_t bytes, uintptr_t to, int more)
 {
-	long got = sys_mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+	long got = sys_mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | more, to);
 
 	return sys_failed(got) ? got : 0;
+}
+
+/*
+ * Where huge pages were: small ones, with what those had but for locks, as the kernel leaves
+ * it. Who has been given the place meanwhile keeps it.
+ */
+static long leave_behind(const struct moving *m, struct piece *p)
+{
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, prot = m->leave->prot;
+	const size_t bytes = p->hi - p->lo;
+	long got = sys_mmap(p->lo, bytes, prot, flags, -1, 0);
+
+	if (sys_failed(got))
+		return got == -EEXIST ? 0 : got;
+	p->left = true;
+	if (word_pkey(p->word))
+		sys_pkey_mprotect(p->lo, bytes, prot, word_pkey(p->word));
+	if (p->word & WORD_NOFORK)
+		sys_madvise(p->lo, bytes, MADV_DONTFORK);
+	if (p->word & WORD_NODUMP)
+		sys_madvise(p->lo, bytes, MADV_DONTDUMP);
+	pagemap_set(p->lo, p->hi, word_make(PAGE_SPLIT, 0, mem_page_bytes(), 0));
+	return 0;
 }
 
 /* Of a free place. Where another thread was quicker nothing can go back: what it has is its own. */
@@ -134,32 +194,36 @@ static bool take_place(uintptr_t at, size_t bytes)
 	return sys_mmap(at, bytes, PROT_NONE, flags, -1, 0) == (long)at;
 }
 
-/* The first @moved of the mappings, and the words of all. */
-static void move_back(const struct moving *m, size_t moved)
+/* The pieces before @end, and the words of all. */
+static void move_back(const struct moving *m, const struct piece *end)
 {
-	const uintptr_t *end = (const uintptr_t *)m->ends.at;
+	const struct piece *p = (const struct piece *)m->pieces.at;
 
-	set_old_words(m, moved ? end[moved - 1] : m->at, m->at + m->bytes, true);
-	for (size_t i = moved; i-- > 0;) {
-		const uintptr_t lo = i ? end[i - 1] : m->at;
-
-		if (take_place(lo, end[i] - lo) &&
-		    move_one(m->to + (lo - m->at), end[i] - lo, lo) == 0)
-			set_old_words(m, lo, end[i], true);
-	}
+	set_old_words(m, end->lo, m->at + m->bytes, true);
+	while (end-- > p)
+		if ((end->left || take_place(end->lo, end->hi - end->lo)) &&
+		    move_one(m->to + (end->lo - m->at), end->hi - end->lo, end->lo, 0) == 0)
+			set_old_words(m, end->lo, end->hi, true);
 }
 
 static long move_all(const struct moving *m)
 {
-	const uintptr_t *end = (const uintptr_t *)m->ends.at;
-	const size_t n = m->ends.bytes / sizeof(*end);
-	uintptr_t lo = m->at;
+	struct piece *p = (struct piece *)m->pieces.at;
+	struct piece *end = p + m->pieces.bytes / sizeof(*p);
 
-	for (size_t i = 0; i < n; lo = end[i++]) {
-		long err = move_one(lo, end[i] - lo, m->to + (lo - m->at));
+	for (; p < end; p++) {
+		const bool huge = word_is_huge_ours(p->word), stays = m->leave && !huge;
+		long err = move_one(p->lo, p->hi - p->lo, m->to + (p->lo - m->at),
+				    stays ? MREMAP_DONTUNMAP : 0);
 
+		p->left = stays && !err;
+		if (!err && m->leave && huge) {
+			err = leave_behind(m, p);
+			if (err && take_place(p->lo, p->hi - p->lo))
+				move_one(m->to + (p->lo - m->at), p->hi - p->lo, p->lo, 0);
+		}
 		if (err) {
-			move_back(m, i);
+			move_back(m, p);
 			return err;
 		}
 	}
@@ -173,14 +237,6 @@ static void tell_segments(const struct moving *m)
 			attach_note_moved();
 }
 
-static long leave_behind(uintptr_t at, size_t bytes, const struct map_facts *leave)
-{
-	int flags = MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | (leave->shared ? MAP_SHARED : MAP_PRIVATE);
-	long got = sys_mmap(at, bytes, leave->prot, flags, -1, 0);
-
-	return sys_failed(got) ? got : 0;
-}
-
 static long cut_ends(uintptr_t at, uintptr_t end)
 {
 	long err = cut_at(at, 0, 0, REASON_DEMOTED_MREMAP);
@@ -191,7 +247,7 @@ static long cut_ends(uintptr_t at, uintptr_t end)
 long move_range(uintptr_t at, size_t bytes, uintptr_t to, bool alike,
 		const struct map_facts *leave)
 {
-	struct moving m = { .at = at, .to = to, .bytes = bytes };
+	struct moving m = { .at = at, .to = to, .bytes = bytes, .leave = leave };
 	struct claim c = pagemap_claim(at, at + bytes);
 	long err = alike ? cut_ends(at, at + bytes) :
 			   cut_all(at, at + bytes, REASON_DEMOTED_MREMAP);
@@ -211,9 +267,8 @@ long move_range(uintptr_t at, size_t bytes, uintptr_t to, bool alike,
 	if (!err)
 		set_new_words(&m);
 	forget(&m);
-	if (!err && leave)
-		err = leave_behind(at, bytes, leave);
-	return err ? -ENOMEM : 0;
+	/* Before Linux 5.7 nothing can be left. */
+	return err == -EINVAL && leave ? -EINVAL : err ? -ENOMEM : 0;
 }
 
 /* The last page first: what can't be moved then has not begun to. */

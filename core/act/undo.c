@@ -136,6 +136,27 @@ static int make_room(struct way *w)
 }
 
 /*
+ * What is left of small memory of ours goes on being several mappings to the kernel,
+ * perhaps, and one to the program: the granules that are cut say so.
+ */
+static void set_taken(const struct way *w, const struct run *r)
+{
+	const page_word left = word_make(PAGE_SPLIT, 0, mem_page_bytes(), word_use(r->word));
+	uintptr_t lo = r->lo, hi = r->hi;
+
+	if (word_kind(r->word) == PAGE_SMALL && lo < w->lo) {
+		pagemap_set(lo, lo + GRANULE, left);
+		lo += GRANULE;
+	}
+	if (word_kind(r->word) == PAGE_SMALL && lo < hi && hi > w->hi) {
+		hi -= GRANULE;
+		pagemap_set(hi, hi + GRANULE, left);
+	}
+	if (lo < hi)
+		pagemap_set(lo, hi, 0);
+}
+
+/*
  * Words of whole granules inside are taken back, and those of granules that are
  * cut, but for PAGE_SPLIT: what is left of such a granule is still several mappings.
  */
@@ -160,7 +181,7 @@ static int take_back(struct way *w)
 		const struct run *r = (const struct run *)w->was.at + i;
 
 		count_back(r, -1);
-		pagemap_set(r->lo, r->hi, 0);
+		set_taken(w, r);
 	}
 	return 0;
 }

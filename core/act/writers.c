@@ -178,14 +178,22 @@ static bool hold_by_uffd(struct writers *w)
 	return true;
 }
 
-/* The handler must be there before the first thread can need it. */
+/*
+ * The handler must be there before the first thread can need it. What may be written may
+ * be read, on the processors there are: so it stays, for system calls that only read it.
+ */
 static bool hold_by_fault(struct writers *w)
 {
+	const int held = (w->prot & ~PROT_WRITE) | PROT_READ;
+
 	if (!front_arm(SIGSEGV))
 		return false;
 	w->way = WRITERS_FAULT;
 	__atomic_fetch_add(&state.windows, 1, __ATOMIC_SEQ_CST);
-	return sys_mprotect(w->at, w->bytes, w->prot & ~PROT_WRITE) == 0;
+	if (sys_mprotect(w->at, w->bytes, held) == 0)
+		return true;
+	writers_give_up(w);	/* the first of several mappings may be held already */
+	return false;
 }
 
 /* A directory has a link of its own, one from above, and one from each below. */

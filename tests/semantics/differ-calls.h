@@ -115,13 +115,18 @@ static size_t draw_bytes(struct self *s, size_t n)
 	return n * PAGE - (chance(s, 20) ? less : 0);
 }
 
-static int draw_flags(struct self *s)
+static int draw_sharing(struct self *s, size_t n)
+{
+	return chance(s, 30) && (!s->forks || n < GRANULE_PAGES) ? MAP_SHARED : MAP_PRIVATE;
+}
+
+static int draw_flags(struct self *s, size_t n)
 {
 	static const int extra[] = { 0, 0, 0, 0, 0, 0, MAP_NORESERVE, MAP_POPULATE, MAP_STACK,
 				     MAP_LOCKED };
 	int flags = extra[below(s, sizeof(extra) / sizeof(extra[0]))];
 
-	return flags | MAP_ANONYMOUS | (chance(s, 30) ? MAP_SHARED : MAP_PRIVATE);
+	return flags | MAP_ANONYMOUS | draw_sharing(s, n);
 }
 
 static enum page_type type_of(int flags)
@@ -148,10 +153,11 @@ static void bring(struct self *s, void *at, size_t page, size_t n, int prot, int
 static void call_map(struct self *s, int how)
 {
 	size_t page, n, bytes;
-	int prot = draw_prot(s), flags = draw_flags(s);
+	int prot = draw_prot(s), flags;
 	void *at;
 
 	draw_range(s, &page, &n);
+	flags = draw_flags(s, n);
 	bytes = draw_bytes(s, n);
 	note(s, "mmap(%zu, %zu bytes, prot %d, flags %#x)", page, bytes, prot, flags | how);
 	at = mmap(page_at(page), bytes, prot, flags | how, -1, 0);
@@ -184,11 +190,12 @@ static void call_map_noreplace(struct self *s)
 static void call_map_trim(struct self *s)
 {
 	const size_t slack = GRANULE_PAGES;
-	int flags = MAP_ANONYMOUS | (chance(s, 30) ? MAP_SHARED : MAP_PRIVATE);
 	size_t page, n, head = below(s, slack);
+	int flags;
 	char *at;
 
 	draw_range(s, &page, &n);
+	flags = MAP_ANONYMOUS | draw_sharing(s, n + slack);
 	note(s, "trim: mmap(0, %zu pages), keep %zu from %zu, to %zu", n + slack, n, head, page);
 	at = mmap(NULL, (n + slack) * PAGE, PROT_READ | PROT_WRITE, flags, -1, 0);
 	done(s, at == MAP_FAILED ? -1 : ELSEWHERE);

@@ -50,6 +50,7 @@ struct self {
 	unsigned no;		/* of the thread */
 	unsigned threads;
 	bool again;		/* what the documentation allows to come up short is tried again */
+	bool forks;		/* nothing large is shared */
 	uint32_t seed, step;
 	uint64_t random;
 	uint32_t next_id;

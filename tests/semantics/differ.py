@@ -3,7 +3,7 @@
 """differ.py - run prog-differ on small pages and on huge ones, compare, shrink
 
 usage: differ.py --prog PROG --preload LIB [--seconds N | --seeds N] [--first SEED]
-                 [--steps N] [--threads N] [--batch N] [--again] [--env NAME=VALUE]...
+                 [--steps N] [--threads N] [--batch N] [--again] [--forks] [--env NAME=VALUE]...
                  [--with COMMAND]
 
 The plain run is the judge: what it records, the run under the library must record.
@@ -11,7 +11,7 @@ The first seed that differs is cut down to the steps that matter, one at a time 
 in halves, and printed as calls: "<" is what small pages answered, ">" what we did.
 
 --with COMMAND stands in front of the program under the library: a cgroup, or a
-launcher that takes userfaultfd away. --again: see prog-differ.c. Exit status 1: something differs.
+launcher that takes userfaultfd away. --again, --forks: see prog-differ.c. Exit status 1: something differs.
 """
 import argparse
 import os
@@ -42,8 +42,7 @@ class Pair:
             command += ["--keep", ",".join(map(str, keep)) or str(self.args.steps)]
         if say:
             command.append("--say")
-        if self.args.again:
-            command.append("--again")
+        command += [f"--{switch}" for switch in ("again", "forks") if getattr(self.args, switch)]
         env = None
         if huge:
             env = self.env
@@ -159,6 +158,7 @@ def parse():
     p.add_argument("--most", type=int, default=1, help="differences to report before giving up")
     p.add_argument("--env", action="append", default=[])
     p.add_argument("--again", action="store_true")
+    p.add_argument("--forks", action="store_true")
     p.add_argument("--with", dest="with_", default="")
     return p.parse_args()
 

@@ -6,55 +6,65 @@
  * differ.py runs it, compares, and shrinks what differs.
  *
  *	prog-differ --log FILE [--first SEED] [--seeds N] [--steps N] [--threads N]
- *		    [--keep STEP,STEP...] [--say] [--again]
+ *		    [--keep STEP,STEP...] [--say] [--again] [--forks]
  *
  * Several threads own stripes of the arena in turn, so that they share huge
  * pages, and never touch another's: each one's records depend on it alone.
  * --keep leaves out all other steps; --say prints each step as a line. --again: what the
  * kernel writes into a page while another thread splits it may fail or come up short where
  * userfaultfd is not to be had in full (docs/ARCHITECTURE.md 5), and is tried again.
+ * --forks: some steps fork (differ-fork.h), and nothing large is shared.
  */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "tests/semantics/differ-access.h"
+#include "tests/semantics/differ-fork.h"
 
 #define STRIPE_PAGES ((size_t)96)
 
 static struct {
 	const char *log;
 	unsigned first, seeds, steps, threads;
-	bool say, again;
+	bool say, again, forks;
 	bool *keep;		/* NULL: all */
 } options = { .seeds = 1, .steps = 200, .threads = 1 };
 
 static struct self selves[THREADS_MAX];
 static struct record *records;		/* [thread][step], of one seed */
 
+/* ALONE: not with several threads; FORKS: with --forks. */
+enum when { ALWAYS, ALONE, FORKS };
+
 struct op {
 	void (*call)(struct self *s);
 	unsigned weight;
-	bool alone;		/* not with several threads */
+	enum when when;
 };
 
 static const struct op ops[] = {
-	{ call_map_hint, 6, false },	{ call_map_fixed, 6, false },
-	{ call_map_noreplace, 2, false },	{ call_map_trim, 2, false },
-	{ call_map_file, 2, false },	{ call_unmap, 8, false },
-	{ call_protect, 12, false },	{ call_remap, 14, false },
-	{ call_advise, 16, false },	{ call_posix_advise, 1, false },
-	{ call_process_advise, 2, false },	{ call_lock, 2, false },
-	{ call_sync, 2, false },	{ call_in_core, 3, false },
-	{ call_bind, 1, false },	{ call_remap_file, 2, true },
-	{ call_name, 1, false },	{ call_attach, 2, true },
-	{ call_detach, 1, true },	{ call_fill, 14, false },
-	{ call_patch, 8, false },	{ call_look, 6, false },
-	{ call_kernel, 12, false },	{ call_wrong, 2, false },
+	{ call_map_hint, 6, ALWAYS },	{ call_map_fixed, 6, ALWAYS },
+	{ call_map_noreplace, 2, ALWAYS },	{ call_map_trim, 2, ALWAYS },
+	{ call_map_file, 2, ALWAYS },	{ call_unmap, 8, ALWAYS },
+	{ call_protect, 12, ALWAYS },	{ call_remap, 14, ALWAYS },
+	{ call_advise, 16, ALWAYS },	{ call_posix_advise, 1, ALWAYS },
+	{ call_process_advise, 2, ALWAYS },	{ call_lock, 2, ALWAYS },
+	{ call_sync, 2, ALWAYS },	{ call_in_core, 3, ALWAYS },
+	{ call_bind, 1, ALWAYS },	{ call_remap_file, 2, ALONE },
+	{ call_name, 1, ALWAYS },	{ call_attach, 2, ALONE },
+	{ call_detach, 1, ALONE },	{ call_fill, 14, ALWAYS },
+	{ call_patch, 8, ALWAYS },	{ call_look, 6, ALWAYS },
+	{ call_kernel, 12, ALWAYS },	{ call_wrong, 2, ALWAYS },
+	{ call_fork, 5, FORKS },
 };
 #define OPS (sizeof(ops) / sizeof(ops[0]))
 
 /* One step ------------------------------------------------------------------------- */
+
+static unsigned weight_of(size_t op)
+{
+	return ops[op].when == FORKS && !options.forks ? 0 : ops[op].weight;
+}
 
 /* The first seeds of a xorshift are alike; this parts them. */
 static uint64_t scattered(uint64_t v)
@@ -70,10 +80,10 @@ static size_t draw_op(struct self *s)
 	size_t i;
 
 	for (i = 0; i < OPS; i++)
-		total += ops[i].weight;
+		total += weight_of(i);
 	at = (unsigned)below(s, total);
-	for (i = 0; at >= ops[i].weight; i++)
-		at -= ops[i].weight;
+	for (i = 0; at >= weight_of(i); i++)
+		at -= weight_of(i);
 	return i;
 }
 
@@ -110,7 +120,7 @@ static void step(struct self *s)
 	draw_window(s);
 	op = draw_op(s);
 	s->record->op = (uint16_t)op;
-	if (ops[op].alone && s->threads > 1)
+	if (ops[op].when == ALONE && s->threads > 1)
 		skipped(s);
 	else
 		ops[op].call(s);
@@ -138,7 +148,8 @@ static void *run_thread(void *arg)
 /* Where the program starts: memory as most programs get it, and something in it. */
 static void set_up(unsigned seed)
 {
-	int flags = MAP_ANONYMOUS | (seed % 4 == 3 ? MAP_SHARED : MAP_PRIVATE);
+	bool shared = seed % 4 == 3 && !options.forks;
+	int flags = MAP_ANONYMOUS | (shared ? MAP_SHARED : MAP_PRIVATE);
 	void *at = mmap(page_at(0), ARENA_PAGES * PAGE, PROT_READ | PROT_WRITE, flags, -1, 0);
 
 	if (at != page_at(0))
@@ -186,6 +197,7 @@ static void run_seed(unsigned seed, FILE *log)
 		s->no = i;
 		s->threads = options.threads;
 		s->again = options.again;
+		s->forks = options.forks;
 		s->next_id = i << 24 | 1;
 		fill_file(s->file);
 	}
@@ -210,6 +222,20 @@ static void parse_keep(char *list)
 			options.keep[atoi(word)] = true;
 }
 
+static bool parse_switch(const char *word)
+{
+	static const struct {
+		const char *word;
+		bool *on;
+	} switches[] = { { "--say", &options.say }, { "--again", &options.again },
+			 { "--forks", &options.forks } };
+
+	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)
+		if (!strcmp(word, switches[i].word))
+			return *switches[i].on = true;
+	return false;
+}
+
 static void parse(int argc, char **argv)
 {
 	char *keep = NULL;
@@ -217,10 +243,8 @@ static void parse(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		char *value = i + 1 < argc ? argv[i + 1] : argv[i];
 
-		if (!strcmp(argv[i], "--say") || !strcmp(argv[i], "--again")) {
-			*(argv[i][2] == 's' ? &options.say : &options.again) = true;
+		if (parse_switch(argv[i]))
 			continue;
-		}
 		if (!strcmp(argv[i], "--log"))
 			options.log = value;
 		else if (!strcmp(argv[i], "--first"))

@@ -92,16 +92,27 @@ without_uffd() {
 	differ --threads 4 --batch 10 --again --with "$launcher"
 }
 
-# Known to differ, about once in 40,000 steps: content or a fault, and not when the seed is
-# run again alone (docs/TESTING.md). HRESV_DIFFER_HUNT=1 runs it; a fix takes the condition away.
-if [ -n "${HRESV_DIFFER_HUNT:-}" ]; then
-	test_calls_of_threads_without_userfaultfd_are_as_on_small_pages() {
-		without_uffd
-	}
-fi
+test_calls_of_threads_without_userfaultfd_are_as_on_small_pages() {
+	without_uffd
+}
 
 test_calls_of_threads_with_userfaultfd_for_threads_alone_are_as_on_small_pages() {
 	without_uffd --but-for-threads
+}
+
+test_calls_among_forks_are_as_on_small_pages() {
+	pool_set 40
+	differ --forks
+}
+
+test_calls_among_forks_with_a_pool_too_small_are_as_on_small_pages() {
+	pool_set 13
+	differ --forks
+}
+
+test_calls_of_threads_that_fork_are_as_on_small_pages() {
+	pool_set 16
+	differ --forks --threads 3 --batch 10
 }
 
 run_tests "$@"

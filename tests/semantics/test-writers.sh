@@ -99,4 +99,15 @@ test_small_memory_becomes_huge_under_writers() {
 	wait "$program" || fail "status $?: 1 lost a write, 2 was never promoted"
 }
 
+# Without userfaultfd writers are held by the page's protection, and only for as long.
+test_calls_beside_a_page_being_split_without_userfaultfd_know_its_true_protection() {
+	local launcher=$BUILD/tests/semantics/prog-without-uffd
+	requires_file "$BUILD/tests/semantics/prog-held" "$launcher" "$BUILD/libhresv.so"
+	"$launcher" true || skip "the right to a seccomp filter"
+	pool_set 8
+	HUGETLB_VERBOSE=2 "$launcher" env LD_PRELOAD="$BUILD/libhresv.so" \
+		"$BUILD/tests/semantics/prog-held" 1500 >said 2>err || fail "$(cat said err)"
+	expect_at_least 1000 "$(count demoted)" demoted
+}
+
 run_tests "$@"

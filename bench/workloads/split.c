@@ -1,48 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * splits.c - what it costs to split a huge page, beside copying it, and for how long
- *            a thread that writes to it is held up
+ * split.c - what it costs to split a huge page, beside copying it, and for how long a thread
+ * that writes to it is held up; medians, in us, and what nine of ten stay within (_9of10)
  *
- * Wants a pool of a few pages and the preload. The writer stores without a pause on a
- * processor of its own, ahead of other programs where that is allowed; what is reported
- * is the longest time between two of its stores, for each split. A thread that is held
- * sleeps, and waking one on an idle processor takes its time on a virtual machine: the
- * last line says how much.
+ * The writer stores without a pause on a processor of its own, ahead of other programs where
+ * that is allowed; what counts is the longest time between two of its stores, for each
+ * split. A thread that is held sleeps, and waking one on an idle processor takes its time
+ * on a virtual machine: wake_us says how much.
  */
-#define _GNU_SOURCE
+// section: calls
+// cases: -
+// contenders: ours-still
+// base: ours-still
+// pool: 24
+// memory: 100
+// show: protect_used_us
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-#define HUGE ((size_t)2 << 20)
-#define PAGE ((size_t)4096)
+#include "bench/workloads/work.h"
+
 #define ROUNDS 101
-
-static double now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
 
 static char *map(size_t bytes)
 {
-	char *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (at == MAP_FAILED)
-		exit(2);
-	return at;
+	return must(mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 }
 
 static int by_size(const void *a, const void *b)
@@ -54,10 +41,13 @@ static int by_size(const void *a, const void *b)
 
 static void report(const char *what, double *took)
 {
+	char name[64];
+
 	qsort(took, ROUNDS, sizeof(double), by_size);
-	printf("  %-52s best %5.0f  median %5.0f  9 of 10 within %6.0f\n", what, took[0],
-	       took[ROUNDS / 2], took[ROUNDS * 9 / 10]);
-	fflush(stdout);
+	snprintf(name, sizeof(name), "%s_us", what);
+	metric(name, took[ROUNDS / 2]);
+	snprintf(name, sizeof(name), "%s_9of10_us", what);
+	metric(name, took[ROUNDS * 9 / 10]);
 }
 
 static bool is_huge(char *at)
@@ -81,8 +71,8 @@ static bool is_huge(char *at)
 
 /* What is done to one of two huge pages ------------------------------------------------ */
 
-static void protect_middle(char *at) { mprotect(at + HUGE / 2, PAGE, PROT_READ); }
-static void unmap_last(char *at) { munmap(at + HUGE - PAGE, PAGE); }
+static void protect_middle(char *at) { mprotect(at + HUGE / 2, SMALL, PROT_READ); }
+static void unmap_last(char *at) { munmap(at + HUGE - SMALL, SMALL); }
 
 static double split_one(void (*split)(char *), bool in_use)
 {
@@ -132,8 +122,7 @@ static void copies(bool fresh)
 		took[i] = now_us() - since;
 		munmap(room, 2 * HUGE);
 	}
-	report(fresh ? "copying 2 MiB into memory not touched yet" : "copying 2 MiB into memory that is there",
-	       took);
+	report(fresh ? "copy_fresh" : "copy_there", took);
 	munmap(from, HUGE);
 }
 
@@ -246,7 +235,7 @@ static void wakings(void)
 			;
 		took[i] = woken - from;
 	}
-	report("waking a thread that sleeps, for comparison", took);
+	report("wake", took);
 }
 
 static void with_thread(void *(*run)(void *), void (*measure)(void))
@@ -265,8 +254,8 @@ static void with_thread(void *(*run)(void *), void (*measure)(void))
 
 static void all_gaps(void)
 {
-	gaps("a writer's longest wait, mprotect of 4 KiB", protect_middle);
-	gaps("a writer's longest wait, munmap of the last 4 KiB", unmap_last);
+	gaps("wait_protect", protect_middle);
+	gaps("wait_unmap", unmap_last);
 }
 
 int main(void)
@@ -276,21 +265,19 @@ int main(void)
 
 	munmap(at, 2 * HUGE);
 	if (!huge) {
-		printf("left out: splits; no huge pages\n");
-		return 0;
+		puts("no huge pages");
+		return 77;
 	}
-	printf("a page of 2 MiB, us:\n");
 	copies(false);
 	copies(true);
-	splits("mprotect of 4 KiB, a page in use", protect_middle, true);
-	splits("munmap of the last 4 KiB, a page in use", unmap_last, true);
-	splits("munmap of the last 4 KiB, a page just mapped", unmap_last, false);
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
-		printf("left out: writers; one processor\n");
-		return 0;
+	splits("protect_used", protect_middle, true);
+	splits("unmap_used", unmap_last, true);
+	splits("unmap_new", unmap_last, false);
+	if (sysconf(_SC_NPROCESSORS_ONLN) >= 2) {
+		run_on(0, false);
+		with_thread(write_on, all_gaps);
+		with_thread(sleep_on, wakings);
 	}
-	run_on(0, false);
-	with_thread(write_on, all_gaps);
-	with_thread(sleep_on, wakings);
+	result(ROUNDS);
 	return 0;
 }

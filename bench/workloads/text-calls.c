@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * elf.c - calls spread over 32 MiB of text: what the instruction TLB makes of it
- *
- * 8192 functions of 4 KiB each, called in a random order, that is the same always.
- * Prints nanoseconds a call. Real programs are run by run-elf beside it.
+ * text-calls.c - functions of 4 KiB each called in a random order, so many of 8192 (32 MiB):
+ * what the instruction TLB makes of it, and huge text of that: text-calls FUNCTIONS
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
+// link: -Wl,-z,max-page-size=0x200000 -Wl,-z,common-page-size=0x200000
+// section: calls
+// cases: 64 512 2048 8192
+// brief: 8192
+// contenders: glibc ours-text
+// pool: 60
+// memory: 100
+// show: call_ns
+// plot: call_ns functions
+#include "bench/workloads/work.h"
 
 #define FUNCTIONS 8192
 #define CALLS 5000000u
@@ -33,23 +37,16 @@ __asm__(".section .text.spread, \"ax\", %progbits\n"
 	".previous\n");
 extern char spread[];
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 int main(int argc, char **argv)
 {
-	const unsigned used = argc > 1 ? (unsigned)atoi(argv[1]) : FUNCTIONS;
-	uint64_t x = 88172645463325252u, sum = 0, from;
+	const unsigned used = (unsigned)number(argc, argv, 1, FUNCTIONS);
+	uint64_t x = 88172645463325252u, sum = 0;
+	double from = 0;
 
 	if (used == 0 || used > FUNCTIONS)
 		return 2;
 	for (unsigned round = 0; round < 2; round++) {
-		from = now_ns();
+		from = now_us();
 		for (unsigned n = 0; n < CALLS; n++) {
 			unsigned i = (unsigned)(x >> 33) % used;
 
@@ -57,6 +54,7 @@ int main(int argc, char **argv)
 			sum = ((uint64_t (*)(uint64_t))(spread + i * 4096ul + 64 + i % 61 * 64))(sum);
 		}
 	}
-	printf("%.2f\n", (double)(now_ns() - from) / CALLS);
+	metric("call_ns", (now_us() - from) * 1e3 / CALLS);
+	result(sum);
 	return sum != 2ull * CALLS;
 }
