@@ -171,16 +171,16 @@ $(BUILD)/hresv: $(TOOLS_OBJ) $(CORE_A)
 
 # Debian's archive defines malloc and its family, and has one C++ member. Ours are
 # the only malloc: jemalloc's public names get the prefix je_, as its private ones
-# have. So do the functions of libm that its profiler (off) would draw libm in for,
+# have. So do the functions that its profiler (off) would draw libm and an unwinder in for,
 # and the calls that must not come round to our own mmap; allocator/engine.c defines
 # these. Its constructor goes: it is started when it is first needed.
-JEMALLOC_NEEDS := exp log round mmap munmap madvise mprotect
+JEMALLOC_NEEDS := exp log round mmap munmap madvise mprotect _Unwind_Backtrace _Unwind_GetIP
 ifneq ($(JEMALLOC_ARCHIVE),)
 JEMALLOC := $(BUILD)/jemalloc/libjemalloc.a
 $(MALLOC_SO) $(MALLOC_A) $(if $(ALLOCATOR_OBJ),$(HRESV_SO) $(COMPAT_SO)): $(JEMALLOC)
 endif
 
-$(BUILD)/jemalloc/libjemalloc.a: $(JEMALLOC_ARCHIVE) config.mk
+$(BUILD)/jemalloc/libjemalloc.a: $(JEMALLOC_ARCHIVE) config.mk $(srcdir)/Makefile
 	@mkdir -p $(@D)
 	$(call say,OBJCOPY,$@) cp $(JEMALLOC_ARCHIVE) $@.new && chmod u+w $@.new && \
 	$(AR) dD $@.new jemalloc_cpp.pic.o && \

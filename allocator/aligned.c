@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "allocator/cache.h"
+#include "allocator/class.h"
 #include "allocator/engine.h"
 #include "allocator/family.h"
 #include "allocator/large.h"
@@ -28,17 +30,31 @@ static size_t power_of_two(size_t align)
 	return power;
 }
 
+static int lg_align(size_t align)
+{
+	return MALLOCX_LG_ALIGN(log2_of(align));
+}
+
+static void *from_engine(size_t align, size_t bytes)
+{
+	return class_told(bytes < LARGE_BYTES ? cache_pass(bytes, lg_align(align)) :
+						large_memalign(align, bytes),
+			  bytes, align);
+}
+
 /* @align is a power of two of at least 16. */
 static void *take(size_t align, size_t bytes)
 {
 	void *early;
 
-	if (mode_is_fast() && bytes < LARGE_BYTES)
-		return je_memalign(align, bytes ? bytes : 1);
+	/* The engine's smallest class is on lines of 8. */
+	if (mode_is_fast() && align == 2 * sizeof(void *))
+		return family_malloc(bytes > align ? bytes : align);
+	if (mode_is_fast())
+		return from_engine(align, bytes);
 	switch (mode_for(bytes, align, &early)) {
 	case MODE_OURS:
-		return bytes < LARGE_BYTES ? je_memalign(align, bytes ? bytes : 1) :
-					     large_memalign(align, bytes);
+		return from_engine(align, bytes);
 	case MODE_NEXT:
 		return next()->memalign(align, bytes);
 	default:

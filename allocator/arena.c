@@ -3,7 +3,7 @@
  * arena.c - arenas are made here, as threads need them
  *
  * The engine is told to make none but the first (narenas:1): an arena it made by
- * itself would get its own hooks. Threads are dealt out over the arenas in turn.
+ * itself would get its own hooks. Threads come to their arena by way of their cache.
  */
 #include "allocator/arena.h"
 
@@ -12,13 +12,15 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "allocator/cache.h"
+#include "allocator/class.h"
 #include "allocator/engine.h"
 #include "allocator/extents.h"
 #include "core/base/sys.h"
 #include "core/base/text.h"
 #include "core/facts/conf.h"
 
-#define ARENAS_A_CPU 4
+#define ARENAS_A_CPU 1
 #define ARENAS_MOST 1024
 #define ARENA_NONE 0u
 
@@ -72,12 +74,6 @@ static unsigned cpus(void)
 	return n ? n : 1;
 }
 
-/* Its value is the arena's index, and 1. */
-static void thread_ends(void *value)
-{
-	__atomic_fetch_sub(&arenas.threads[(uintptr_t)value - 1], 1, __ATOMIC_RELAXED);
-}
-
 /*
  * The engine purges what is larger than this as soon as it is freed; its option
  * oversize_threshold:0, which should turn that off, does not reach arenas.
@@ -90,31 +86,6 @@ static void keep_large(unsigned arena)
 		return;
 	mib[1] = arena;
 	je_mallctlbymib(mib, n, NULL, NULL, &most, sizeof(most));
-}
-
-static unsigned make(unsigned *slot);
-
-bool arena_start(void)
-{
-	size_t n = 2;
-
-	arenas.hooks = &extents_hooks;
-	arenas.has_key = pthread_key_create(&arenas.key, thread_ends) == 0;
-	if (je_mallctlnametomib("thread.arena", arenas.thread_mib, &n) != 0 ||
-	    je_mallctl("arena.0.extent_hooks", NULL, NULL, &arenas.hooks,
-		       sizeof(arenas.hooks)) != 0)
-		return false;
-	arenas.most = wanted_arenas();
-	if (!arenas.most)
-		arenas.most = cpus() * ARENAS_A_CPU;
-	if (arenas.most > ARENAS_MOST)
-		arenas.most = ARENAS_MOST;
-	arenas.n = 1;
-	keep_large(0);
-	/* The engine began arena 0 with memory of its own: no place for a heap huge from the start. */
-	if (conf_get() && conf_get()->malloc_start == 0)
-		make(&arenas.made[0]);
-	return true;
 }
 
 unsigned arena_count(void)
@@ -155,7 +126,20 @@ unsigned arena_for_growth(void)
 	return arena;
 }
 
-/* The first with the fewest threads; counted in. */
+void arena_let_go(void)
+{
+	size_t mib[3], n = 3;
+
+	if (je_mallctlnametomib("arena.0.purge", mib, &n) != 0)
+		return;
+	for (unsigned i = 0; i < arenas.most; i++) {
+		mib[1] = __atomic_load_n(&arenas.made[i], __ATOMIC_ACQUIRE);
+		if (i == 0 || mib[1] != ARENA_NONE)
+			je_mallctlbymib(mib, n, NULL, NULL, NULL, 0);
+	}
+}
+
+/* The first with the fewest threads. */
 static unsigned choose(void)
 {
 	unsigned best = 0, fewest = UINT32_MAX;
@@ -168,20 +152,89 @@ static unsigned choose(void)
 			best = i;
 		}
 	}
-	__atomic_fetch_add(&arenas.threads[best], 1, __ATOMIC_RELAXED);
 	return best;
 }
 
+/* The engine's arena of a slot, made if need be. */
+static unsigned arena_in(unsigned slot)
+{
+	unsigned arena = __atomic_load_n(&arenas.made[slot], __ATOMIC_ACQUIRE);
+
+	return slot && arena == ARENA_NONE ? make(&arenas.made[slot]) : arena;
+}
+
+/* @arena is 0, or one the program has bound the thread to. */
+static void use_arena(struct cache *cache, unsigned arena)
+{
+	cache->of_program = arena != 0;
+	cache_set_arena(cache, arena ? arena : arena_in(cache->slot));
+}
+
+/* From now on the thread goes straight to the engine: other destructors may follow. */
+static void thread_ends(void *value)
+{
+	struct cache *cache = value;
+
+	cache_mine = NULL;
+	__atomic_fetch_sub(&arenas.threads[cache->slot], 1, __ATOMIC_RELAXED);
+	if (cache->of_program) {
+		cache_flush(cache);
+		use_arena(cache, 0);
+	}
+	cache_leave(cache, arenas.most);
+}
+
+/*
+ * Threads are not bound to arenas in the engine's sense: it purges an arena when the
+ * last thread bound to it ends. Theirs is said with each call instead.
+ */
 void arena_bind_thread(void)
 {
-	unsigned i = choose(), arena = __atomic_load_n(&arenas.made[i], __ATOMIC_ACQUIRE);
+	struct cache *cache = arenas.has_key ? cache_take() : NULL;
 
-	if (arenas.has_key)
-		pthread_setspecific(arenas.key, (void *)((uintptr_t)i + 1));
-	if (i == 0 && arena == ARENA_NONE)
-		return;		/* where every thread begins */
-	if (arena == ARENA_NONE)
-		arena = make(&arenas.made[i]);
-	if (arena != ARENA_NONE)
-		je_mallctlbymib(arenas.thread_mib, 2, NULL, NULL, &arena, sizeof(arena));
+	if (!cache)
+		return;
+	if (!cache->flags) {
+		cache->slot = choose();
+		cache_set_arena(cache, arena_in(cache->slot));
+	}
+	__atomic_fetch_add(&arenas.threads[cache->slot], 1, __ATOMIC_RELAXED);
+	if (pthread_setspecific(arenas.key, cache) == 0)
+		cache_mine = cache;
+	else
+		thread_ends(cache);
+}
+
+void arena_follow_program(void)
+{
+	unsigned arena;
+	size_t bytes = sizeof(arena);
+
+	if (cache_mine &&
+	    je_mallctlbymib(arenas.thread_mib, 2, &arena, &bytes, NULL, 0) == 0)
+		use_arena(cache_mine, arena);
+}
+
+bool arena_start(void)
+{
+	size_t n = 2;
+
+	arenas.hooks = &extents_hooks;
+	arenas.has_key = pthread_key_create(&arenas.key, thread_ends) == 0;
+	if (je_mallctlnametomib("thread.arena", arenas.thread_mib, &n) != 0 ||
+	    je_mallctl("arena.0.extent_hooks", NULL, NULL, &arenas.hooks,
+		       sizeof(arenas.hooks)) != 0)
+		return false;
+	arenas.most = wanted_arenas();
+	if (!arenas.most)
+		arenas.most = cpus() * ARENAS_A_CPU;
+	if (arenas.most > ARENAS_MOST)
+		arenas.most = ARENAS_MOST;
+	arenas.n = 1;
+	keep_large(0);
+	classes_start();
+	/* The engine began arena 0 with memory of its own: no place for a heap huge from the start. */
+	if (conf_get() && conf_get()->malloc_start == 0)
+		make(&arenas.made[0]);
+	return true;
 }

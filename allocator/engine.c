@@ -3,8 +3,9 @@
  * engine.c - what the engine calls, and what it is told before it starts
  *
  * Its system calls go to the kernel and not to the mmap we export: its records
- * are small and stay small, and take no huge page. Its arithmetic is that of a
- * sampling profiler which is off in every build we link.
+ * are small and stay small, and take no huge page. The arithmetic and the way up the
+ * stack are for its sampling profiler, which is off unless the user's MALLOC_CONF has
+ * prof:true: libm, and the unwinder of a gcc that needs a newer libc than we do, stay out.
  *
  * The options, with the reasons and the figures behind them: docs/ALLOCATOR.md.
  * The user's MALLOC_CONF comes after ours and wins, but for what our arenas rest
@@ -13,13 +14,16 @@
 #include "allocator/engine.h"
 
 #include <errno.h>
+#include <execinfo.h>
+#include <stdint.h>
 #include <sys/mman.h>
 
 #include "core/base/sys.h"
 
 const char *je_malloc_conf = "narenas:1,oversize_threshold:0,dirty_decay_ms:30000,"
-			     "muzzy_decay_ms:0,zero_realloc:free,lg_tcache_nslots_mul:5,"
-			     "tcache_nslots_small_max:300,tcache_gc_incr_bytes:262144";
+			     "muzzy_decay_ms:0,zero_realloc:free,lg_tcache_nslots_mul:1,"
+			     "tcache_nslots_small_max:200,tcache_nslots_large:4,"
+			     "lg_extent_max_active_fit:64";
 const char *je_malloc_conf_2_conf_harder =
 	"narenas:1,percpu_arena:disabled,retain:true,dss:disabled";
 
@@ -30,6 +34,8 @@ int je_mprotect(void *at, size_t bytes, int prot);
 double je_exp(double x);
 double je_log(double x);
 double je_round(double x);
+int je__Unwind_Backtrace(int (*each)(void *, void *), void *arg);
+uintptr_t je__Unwind_GetIP(void *context);
 
 /* errno is only set on failure: free() must leave it alone. */
 static long result(long value)
@@ -95,4 +101,24 @@ double je_log(double of)
 			break;
 	}
 	return x;
+}
+
+/* The profiler keeps 127 at most; those from here to it are above them. */
+#define FRAMES_MOST 136
+
+/* By libc, which finds an unwinder when it is first asked for. */
+int je__Unwind_Backtrace(int (*each)(void *, void *), void *arg)
+{
+	void *frame[FRAMES_MOST];
+	int n = backtrace(frame, FRAMES_MOST), code = 0;
+
+	/* The first is here, where the unwinder would begin with who called it. */
+	for (int i = 1; i < n && code == 0; i++)
+		code = each(&frame[i], arg);
+	return code;
+}
+
+uintptr_t je__Unwind_GetIP(void *context)
+{
+	return *(const uintptr_t *)context;
 }

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "allocator/tidy.h"
 #include "allocator/unit.h"
 #include "core/act/pagemap.h"
 #include "core/act/stats.h"
@@ -205,7 +206,10 @@ static bool extent_commit(extent_hooks_t *hooks, void *at, size_t bytes, size_t 
 	(void)hooks;
 	(void)bytes;
 	(void)arena;
-	return !unit_owns(lo) || !unit_commit(lo, lo + length);
+	if (!unit_owns(lo) || !unit_commit(lo, lo + length))
+		return true;
+	tidy_note(length);
+	return false;
 }
 
 static bool extent_decommit(extent_hooks_t *hooks, void *at, size_t bytes, size_t offset,

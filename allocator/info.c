@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "allocator/arena.h"
+#include "allocator/cache.h"
 #include "allocator/engine.h"
 #include "allocator/family.h"
 #include "allocator/mode.h"
@@ -42,12 +43,14 @@ static struct figures read_figures(void)
 	const struct unit_totals *t = unit_totals();
 	struct figures f = { 0 };
 	uint64_t epoch = 1;
-	size_t bytes = sizeof(epoch);
+	size_t bytes = sizeof(epoch), kept;
 
 	if (mode_now() != MODE_OURS)
 		return f;
 	je_mallctl("epoch", &epoch, &bytes, &epoch, sizeof(epoch));
 	f.held = read_size("stats.allocated");
+	kept = cache_bytes();
+	f.held = f.held > kept ? f.held - kept : 0;
 	f.records = read_size("stats.metadata");
 	/* 4096 is MALLCTL_ARENAS_ALL. */
 	f.dirty = (read_size("stats.arenas.4096.pdirty") + read_size("stats.arenas.4096.pmuzzy")) *
@@ -177,6 +180,9 @@ HRESV_EXPORT int malloc_trim(size_t pad)
 		return next()->malloc_trim ? next()->malloc_trim(pad) : 0;
 	if (mode_now() != MODE_OURS)
 		return 0;
+	if (cache_mine)
+		cache_flush(cache_mine);
+	cache_flush_idle();
 	je_mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
 	je_mallctl("arena.4096.purge", NULL, NULL, NULL, 0);
 	unit_reclaim(0);

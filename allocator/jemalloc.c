@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "allocator/arena.h"
+#include "allocator/cache.h"
+#include "allocator/class.h"
 #include "allocator/engine.h"
 #include "allocator/family.h"
 #include "allocator/mode.h"
@@ -21,6 +24,24 @@
 static size_t align_of(int flags)
 {
 	return (size_t)1 << (flags & LG_ALIGN_MASK);
+}
+
+/*
+ * A block of an arena or thread cache of the program's choice goes back to the engine,
+ * however it is freed: the program may be about to throw that arena away.
+ */
+static void *untold(void *at)
+{
+	if (at)
+		class_tell(at, 0);
+	return at;
+}
+
+/* Nothing that was freed stays with us when the program turns to the engine itself. */
+static void hand_over(const void *old, const void *new)
+{
+	if (cache_mine && (new || !old))
+		cache_flush(cache_mine);
 }
 
 static void *by_malloc(size_t bytes, int flags)
@@ -36,7 +57,7 @@ static void *by_malloc(size_t bytes, int flags)
 HRESV_EXPORT void *mallocx(size_t bytes, int flags)
 {
 	if (mode_is_fast() || mode_settled() == MODE_OURS)
-		return je_mallocx(bytes, flags);
+		return untold(je_mallocx(bytes, flags));
 	if (mode_now() == MODE_NEXT && next()->mallocx)
 		return next()->mallocx(bytes, flags);
 	return by_malloc(bytes, flags);
@@ -59,7 +80,7 @@ HRESV_EXPORT void *rallocx(void *at, size_t bytes, int flags)
 		return move(at, malloc_usable_size(at), bytes, flags);
 	if (mode_now() == MODE_NEXT)
 		return next()->rallocx(at, bytes, flags);
-	return je_rallocx(at, bytes, flags);
+	return untold(je_rallocx(at, bytes, flags));
 }
 
 HRESV_EXPORT size_t xallocx(void *at, size_t bytes, size_t extra, int flags)
@@ -68,6 +89,7 @@ HRESV_EXPORT size_t xallocx(void *at, size_t bytes, size_t extra, int flags)
 		return malloc_usable_size(at);
 	if (mode_now() == MODE_NEXT)
 		return next()->xallocx(at, bytes, extra, flags);
+	untold(at);
 	return je_xallocx(at, bytes, extra, flags);
 }
 
@@ -109,8 +131,15 @@ HRESV_EXPORT size_t nallocx(size_t bytes, int flags)
 HRESV_EXPORT int mallctl(const char *name, void *old, size_t *old_bytes, void *new,
 			 size_t new_bytes)
 {
-	if (mode_settled() == MODE_OURS)
-		return je_mallctl(name, old, old_bytes, new, new_bytes);
+	int err;
+
+	if (mode_settled() == MODE_OURS) {
+		hand_over(old, new);
+		err = je_mallctl(name, old, old_bytes, new, new_bytes);
+		if (new)
+			arena_follow_program();
+		return err;
+	}
 	if (mode_now() == MODE_NEXT && next()->mallctl)
 		return next()->mallctl(name, old, old_bytes, new, new_bytes);
 	return ENOENT;
@@ -128,8 +157,15 @@ HRESV_EXPORT int mallctlnametomib(const char *name, size_t *mib, size_t *mib_n)
 HRESV_EXPORT int mallctlbymib(const size_t *mib, size_t mib_n, void *old, size_t *old_bytes,
 			      void *new, size_t new_bytes)
 {
-	if (mode_settled() == MODE_OURS)
-		return je_mallctlbymib(mib, mib_n, old, old_bytes, new, new_bytes);
+	int err;
+
+	if (mode_settled() == MODE_OURS) {
+		hand_over(old, new);
+		err = je_mallctlbymib(mib, mib_n, old, old_bytes, new, new_bytes);
+		if (new)
+			arena_follow_program();
+		return err;
+	}
 	if (mode_now() == MODE_NEXT && next()->mallctlbymib)
 		return next()->mallctlbymib(mib, mib_n, old, old_bytes, new, new_bytes);
 	return ENOENT;

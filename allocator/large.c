@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "allocator/arena.h"
+#include "allocator/cache.h"
 #include "allocator/engine.h"
 #include "allocator/unit.h"
 
@@ -34,7 +35,7 @@ static void *improved(void *at, size_t bytes)
 void *large_malloc(size_t bytes)
 {
 	unit_hollow_behind(bytes);
-	return improved(je_malloc(bytes), bytes);
+	return improved(cache_pass(bytes, 0), bytes);
 }
 
 /* What the engine reuses it zeroes itself; a page made huge is zero as well. */
@@ -43,7 +44,7 @@ void *large_calloc(size_t n, size_t each)
 	void *at;
 
 	unit_hollow_behind(n * each);
-	at = je_calloc(n, each);
+	at = cache_pass(n * each, MALLOCX_ZERO);
 	unit_hollow_behind(0);
 	return at;
 }
@@ -51,7 +52,7 @@ void *large_calloc(size_t n, size_t each)
 void *large_memalign(size_t align, size_t bytes)
 {
 	unit_hollow_behind(bytes);
-	return improved(je_memalign(align, bytes), bytes);
+	return improved(cache_pass(bytes, MALLOCX_LG_ALIGN(__builtin_ctzl(align))), bytes);
 }
 
 /* A place to grow in; NULL: none, as under a limit of address space. */
@@ -81,7 +82,7 @@ void *large_realloc(void *at, size_t bytes)
 	void *to;
 
 	if (bytes <= had)
-		return je_realloc(at, bytes);
+		return cache_pass_realloc(at, bytes);
 	unit_hollow_behind(bytes);
 	now = je_xallocx(at, bytes, 0, 0);
 	unit_hollow_behind(0);
@@ -99,7 +100,7 @@ void *large_realloc(void *at, size_t bytes)
 	if (!to)
 		return NULL;
 	memcpy(to, at, had);
-	je_free(at);
+	cache_pass_free(at);
 	errno = saved;
 	return to;
 }

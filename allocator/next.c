@@ -55,7 +55,10 @@ static void *find(const char *name, void *ours)
 
 bool next_is_in_front(void)
 {
-	return dlsym && !is_ours(dlsym(RTLD_DEFAULT, "malloc"), (void *)(uintptr_t)family_malloc);
+	/* A static program with dlsym has nothing to find by it. */
+	void *first = dlsym ? dlsym(RTLD_DEFAULT, "malloc") : NULL;
+
+	return first && !is_ours(first, (void *)(uintptr_t)family_malloc);
 }
 
 bool next_find(void)

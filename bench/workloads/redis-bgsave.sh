@@ -11,12 +11,12 @@
 #
 # section: programs
 # goals: G6 G7
-# cases: 256,spare 256,tight 1024,spare 1024,tight
+# cases: 64,tight 256,spare 256,tight 1024,spare 1024,tight
 # brief: 512,spare 512,tight
 # contenders: glibc glibc-thp glibc-huge jemalloc jemalloc-thp mimalloc-huge ours
 # few: glibc glibc-huge mimalloc-huge ours 512,tight:mimalloc-huge,ours
-# pool: 256,spare:536 256,tight:536 512,spare:970 512,tight:970 1024,spare:1840 1024,tight:1840
-# memory: 256,spare:1000 256,tight:1000 512,spare:1700 512,tight:1700 1024,spare:3200 1024,tight:3200
+# pool: 64,tight:140 256,spare:536 256,tight:536 512,spare:970 512,tight:970 1024,spare:1840 1024,tight:1840
+# memory: 64,tight:300 256,spare:1000 256,tight:1000 512,spare:1700 512,tight:1700 1024,spare:3200 1024,tight:3200
 # show: fork_us
 # needs: redis-server
 # timeout: 180

@@ -2,7 +2,7 @@
 /*
  * start.c - what a program that does nothing pays for what is loaded into it: /bin/true, the
  * median of many runs, and the instructions of one, counted by stepping through it (a string
- * instruction counts once; no performance counters are needed): start RUNS
+ * instruction counts once; no performance counters are needed; up to a million): start RUNS
  */
 // section: programs
 // goals: G11
@@ -57,7 +57,9 @@ static uintptr_t place_of(pid_t pid)
 #endif
 }
 
-/* 0 where stepping is not allowed. */
+enum { MOST = 1000000 };	/* a step takes some microseconds */
+
+/* 0 where stepping is not allowed; MOST stands for more. */
 static double instructions(void)
 {
 	uintptr_t last = 0, place;
@@ -74,7 +76,9 @@ static double instructions(void)
 		place = place_of(pid);
 		count += place != last;
 		last = place;
-		if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) != 0)
+		if (count >= MOST)
+			ptrace(PTRACE_KILL, pid, NULL, NULL);
+		else if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) != 0)
 			return 0;
 	}
 	return count;

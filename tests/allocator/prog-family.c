@@ -227,6 +227,26 @@ static void growing_neighbours(void)
 
 /* Other moments ---------------------------------------------------------------------- */
 
+/* What was freed as blocks of one size serves those of another. */
+static void other_sizes(void)
+{
+	static const size_t sizes[] = { 100, 300, 1000, 200, 3000, 500, 150, 2000 };
+	enum { TOTAL = 64 << 20, MOST = TOTAL / 100 };
+	static unsigned char *block[MOST];
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		size_t n = TOTAL / sizes[i];
+
+		for (size_t k = 0; k < n; k++) {
+			CHECK((block[k] = malloc(sizes[i])) != NULL);
+			memset(block[k], 1, sizes[i]);
+		}
+		CHECK(resident_kib() < 2 * TOTAL / 1024);
+		for (size_t k = 0; k < n; k++)
+			free(block[k]);
+	}
+}
+
 static void *from_constructor;
 
 __attribute__((constructor(101))) static void construct(void)
@@ -357,6 +377,7 @@ int main(int argc, char **argv)
 		{ "signals", signals },
 		{ "short_of_space", short_of_space },
 		{ "told", told },
+		{ "other_sizes", other_sizes },
 	};
 
 	return run_case(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);

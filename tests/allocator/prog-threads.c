@@ -225,21 +225,6 @@ static void *short_work(void *arg)
 	return arg;
 }
 
-static long resident_kib(void)
-{
-	char line[256];
-	long kib = 0, value;
-	FILE *f = fopen("/proc/self/status", "r");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "VmRSS: %ld", &value) == 1 ||
-		    sscanf(line, "HugetlbPages: %ld", &value) == 1)
-			kib += value;
-	if (f)
-		fclose(f);
-	return kib;
-}
-
 static void thread_exit(void)
 {
 	long before;
@@ -253,12 +238,46 @@ static void thread_exit(void)
 	CHECK(resident_kib() - before < 16 << 10);
 }
 
+/* All live at once, so that more caches are left than threads to come take up. */
+static pthread_barrier_t all_live;
+
+static void *crowded_work(void *arg)
+{
+	static const size_t most = 6000;
+	void *at[100];
+
+	for (size_t i = 0; i < 100; i++) {
+		at[i] = malloc(i * most / 100 + 1);
+		CHECK(at[i]);
+		memset(at[i], 1, i * most / 100 + 1);
+	}
+	pthread_barrier_wait(&all_live);
+	for (int i = 0; i < 100; i++)
+		free(at[i]);
+	return arg;
+}
+
+static void thread_crowds(void)
+{
+	enum { N = 16, ROUNDS = 300 };
+	long before;
+
+	CHECK(pthread_barrier_init(&all_live, NULL, N) == 0);
+	for (int i = 0; i < 20; i++)
+		run_threads(crowded_work, N);
+	before = resident_kib();
+	for (int i = 0; i < ROUNDS; i++)
+		run_threads(crowded_work, N);
+	CHECK(resident_kib() - before < 16 << 10);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct prog_case cases[] = {
 		{ "shadow", shadow },
 		{ "fork_with_threads", fork_with_threads },
 		{ "thread_exit", thread_exit },
+		{ "thread_crowds", thread_crowds },
 	};
 
 	return run_case(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);

@@ -45,6 +45,22 @@ static inline void run_threads(void *(*work)(void *), int n)
 		pthread_join(id[i], NULL);
 }
 
+/* What the process has in memory, huge pages counted. */
+static inline long resident_kib(void)
+{
+	char line[256];
+	long kib = 0, value;
+	FILE *f = fopen("/proc/self/status", "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "VmRSS: %ld", &value) == 1 ||
+		    sscanf(line, "HugetlbPages: %ld", &value) == 1)
+			kib += value;
+	if (f)
+		fclose(f);
+	return kib;
+}
+
 struct prog_case {
 	const char *name;
 	void (*run)(void);

@@ -47,6 +47,22 @@ needs_libc_alone() {
 
 test_libraries_need_libc_alone() { each_library needs_libc_alone; }
 
+# The oldest libc we promise to run with.
+GLIBC=2.34
+
+needs_no_newer_libc() {
+	local newest
+	newest=$(readelf -VW "$1" | sed -n '/Version needs/,$s/.*Name: GLIBC_\([0-9.]*\).*/\1/p' | sort -Vu | tail -n 1)
+	[ -n "$newest" ] || fail "${1##*/} names no version of libc"
+	[ "$(printf '%s\n' "$newest" "$GLIBC" | sort -V | tail -n 1)" = "$GLIBC" ] ||
+		fail "${1##*/} needs GLIBC_$newest: $(nm -D "$1" | grep "@GLIBC_$newest")"
+}
+
+test_libraries_need_no_libc_newer_than_promised() {
+	each_library needs_no_newer_libc
+	[ ! -e "$BUILD/hresv" ] || needs_no_newer_libc "$BUILD/hresv"
+}
+
 is_hardened() {
 	local name=${1##*/}
 	readelf -lW "$1" | awk '$1 == "LOAD" && /W/ && /RWE| W E|WE/ { print "writable and executable:", $0 }
