@@ -80,7 +80,7 @@ static int read_nodes(struct reader *r, unsigned *ret_nodes)
 {
 	uint64_t nodes[POLICY_NODES_MAX / 64];
 	unsigned n = 0;
-	struct span list;
+	struct span list = { 0 };
 	int err = reader_base(r, "/sys/devices/system/node/online");
 
 	if (!err)
@@ -118,7 +118,7 @@ int cpus_of_node(const char *root, unsigned node, struct cpu_set *ret_set)
 	struct cpu_set set = { { 0 } };
 	struct line name;
 	struct reader r;
-	struct span list;
+	struct span list = { 0 };
 	int err = reader_open(&r, root);
 
 	line_start(&name);
