@@ -36,7 +36,7 @@ void cpus_keep_only(struct cpu_set *set, const struct cpu_set *others)
 /* Per thread, as affinity and cpuset are. */
 static int read_status(struct reader *r, struct cpus *c)
 {
-	struct span status = { 0 }, list;
+	struct span status = { 0 }, list = { 0 };
 	uint64_t seccomp = 0;
 	int err = reader_base(r, "/proc/thread-self/status");
 
