@@ -68,7 +68,7 @@ Program = collections.namedtuple("Program", "name command env varies", defaults=
 Case = collections.namedtuple("Case", "program what err")
 
 MIB = 1 << 20
-# Of address space the library and its heap take some ten MiB themselves.
+# Of address space the library and its heap take some ten MiB themselves: none below 48.
 LIMITS = {
     resource.RLIMIT_AS: [n * MIB for n in (48, 80, 120, 200, 400, 1000)],
     resource.RLIMIT_DATA: [n * MIB for n in (4, 16, 40, 100, 400)],
@@ -107,7 +107,7 @@ class Faults:
         self.directory = tempfile.mkdtemp(prefix="hresv-faults-")
         os.chmod(self.directory, 0o755)
         self.log = os.path.join(self.directory, "log")
-        self.pool, self.segments = pool(), segments()
+        self.pool = pool()
 
     def run(self, program, env, limit=None):
         """(status, what it said, what was logged); None for a status: it hung."""
@@ -148,10 +148,6 @@ class Faults:
             if not left or time.monotonic() > end:
                 break
             time.sleep(0.005)
-        # A program that was refused something may leave a segment, as it would without us.
-        for segment in segments() - self.segments:
-            subprocess.run(["ipcrm", "-m", segment], check=False)
-            left["segment"] = segment
         return left
 
     def may_refuse(self, case, status, said):
@@ -238,11 +234,6 @@ def pool():
         n = dict(re.findall(r"HugePages_(\w+): +(\d+)", f.read()))
     return {"used": int(n["Total"]) - int(n["Free"]), "reserved": int(n["Rsvd"]),
             "surplus": int(n["Surp"])}
-
-
-def segments():
-    with open("/proc/sysvipc/shm") as f:
-        return {line.split()[1] for line in list(f)[1:]}
 
 
 def main():

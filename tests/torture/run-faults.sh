@@ -17,7 +17,7 @@ only=()
 
 # runs SECONDS OPTION...
 runs() {
-	requires python3 ipcrm
+	requires python3
 	requires_root
 	requires_file "$BUILD/tests/torture/libhresv-faults.so"
 	pool_set 60

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Whichever of its first mappings a process is refused, its heap starts, or another malloc
+# serves it: it computes what it does without us, and says nothing that isn't its own.
+. "$(dirname "$0")/../harness/functions.sh"
+
+FIRST_CALLS=70
+
+test_a_process_refused_any_early_mapping_lives() {
+	local n mmap=9 faults=$BUILD/tests/torture/libhresv-faults.so family=$BUILD/tests/torture/prog-family
+	requires_file "$faults" "$family"
+	[ "$(uname -m)" = x86_64 ] || mmap=222
+	"$family" 1 1 4 >expected
+	for n in $(seq $FIRST_CALLS); do
+		env HRESV_FAULT="$n:$mmap:12" LD_PRELOAD="$faults" "$family" 1 1 4 >got 2>&1 ||
+			fail "call $n refused: status $? $(head -c 300 got)"
+		cmp -s expected got || fail "call $n refused: it says $(head -c 300 got)"
+	done
+}
+
+run_tests "$@"
