@@ -221,6 +221,8 @@ static void serve(void *arg)
 
 int copier_start(int fd)
 {
+	/* A filter of the program's may forbid the thread to wake anybody. */
+	const struct timespec look_again = { .tv_nsec = 1000000 };
 	int err;
 
 	/* The last one may have said that it ends and not be gone yet. */
@@ -231,7 +233,7 @@ int copier_start(int fd)
 	if (err)
 		return err;
 	while (!__atomic_load_n(&state.settled, __ATOMIC_ACQUIRE))
-		sys_futex_wait(&state.settled, 0, NULL);
+		sys_futex_wait(&state.settled, 0, &look_again);
 	turn(true, fd);
 	return 0;
 }
