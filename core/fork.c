@@ -281,6 +281,14 @@ static void take_own(void)
 	fk.done[0] = fk.done[1] = 0;
 }
 
+/* If nobody shares anything any more, the thread ends: not before all is protected. */
+static void begin_copying(void)
+{
+	copier_hold();
+	cow_begin();
+	copier_let_go();
+}
+
 void fork_child(void)
 {
 	const struct quiet q = fk.quiet;
@@ -292,7 +300,7 @@ void fork_child(void)
 	if (fk.way == WAY_COPY)
 		take_own();
 	if (fk.way == WAY_COW)
-		cow_begin();
+		begin_copying();
 	quiet_leave(&q);
 }
 

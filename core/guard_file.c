@@ -22,6 +22,7 @@
 #include <sys/vfs.h>
 
 #include "core/act/backing.h"
+#include "core/act/line.h"
 #include "core/act/pagemap.h"
 #include "core/act/place.h"
 #include "core/act/rescue.h"
@@ -105,7 +106,10 @@ static long map_as_asked(const struct request *rq)
 	/* A private mapping must not own a reservation (guard.c, pitfall 1). */
 	int flags = rq->flags | (is_private(rq) && (rq->prot & PROT_WRITE) ? MAP_NORESERVE : 0);
 
-	return sys_mmap(rq->at, rq->bytes, rq->prot, flags, rq->fd, rq->offset);
+	const bool anywhere = !is_private(rq) && line_may_choose(rq->at, rq->flags);
+	const uintptr_t at = anywhere ? line_for(rq->bytes, (uint64_t)rq->offset) : rq->at;
+
+	return sys_mmap(at, rq->bytes, rq->prot, flags, rq->fd, rq->offset);
 }
 
 static void note(uintptr_t at, size_t bytes, size_t page, enum reason why)

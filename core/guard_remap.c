@@ -11,11 +11,13 @@
 #include <sys/mman.h>
 
 #include "core/act/cow.h"
+#include "core/act/move.h"
 #include "core/act/pagemap.h"
 #include "core/act/stats.h"
 #include "core/act/undo.h"
 #include "core/base/align.h"
 #include "core/base/sys.h"
+#include "core/facts/maps.h"
 #include "core/guard.h"
 
 /* Takes back the words of what lies there; all of it or -errno. */
@@ -49,13 +51,41 @@ static void publish(uintptr_t at, size_t bytes, page_word word)
 	cow_follow(at, at + bytes, word);
 }
 
+/* A page that was copied after a fork is a mapping of its own, which the program can't know. */
+static bool is_several(uintptr_t at, size_t bytes)
+{
+	uintptr_t end;
+
+	return maps_read_end("", at, &end) == 0 && end < at + bytes;
+}
+
+static long move_several(uintptr_t at, size_t bytes, uintptr_t to)
+{
+	struct way target;
+	long err = clear_target(to, bytes, &target);
+
+	if (err)
+		return err;
+	err = move_range(at, bytes, to, true, NULL);
+	if (err) {
+		undo_refused(&target);
+		return err;
+	}
+	undo_done(&target);
+	return (long)to;
+}
+
 long guard_remap(uintptr_t at, size_t bytes, size_t new_bytes, int flags, uintptr_t to)
 {
 	const page_word word = pagemap_get(at) & ~WORD_MARKS;
 	const size_t page = word_page_bytes(word), new_whole = align_up(new_bytes, page);
 	struct way source, target = { 0 };
-	long got = flags & MREMAP_FIXED ? clear_target(to, new_whole, &target) : 0;
+	long got;
 
+	if (flags == (MREMAP_MAYMOVE | MREMAP_FIXED) && new_whole == align_up(bytes, page) &&
+	    is_aligned(at | to, page) && is_several(at, new_whole))
+		return move_several(at, new_whole, to);
+	got = flags & MREMAP_FIXED ? clear_target(to, new_whole, &target) : 0;
 	if (got)
 		return got;
 	got = undo_clear_way(at, at + align_up(bytes, page), REASON_NONE, &source);

@@ -23,6 +23,7 @@
 
 #include "core/act/attach.h"
 #include "core/act/backing.h"
+#include "core/act/line.h"
 #include "core/act/pagemap.h"
 #include "core/act/stats.h"
 #include "core/act/turn.h"
@@ -329,6 +330,15 @@ static bool replaces(uintptr_t at, int flags, size_t bytes)
 	       pagemap_any(at, at + bytes);
 }
 
+/* Wherever the kernel likes, but where processes share page tables if that is free. */
+static long attach_anywhere(int id, int flags, size_t bytes)
+{
+	const uintptr_t line = flags & SHM_REMAP ? 0 : line_for(bytes, 0);
+	long got = line ? sys_shmat(id, line, flags) : -EINVAL;
+
+	return got == -EINVAL || got == -ENOMEM ? sys_shmat(id, 0, flags) : got;
+}
+
 long segment_attach(int id, uintptr_t at, int flags)
 {
 	const struct conf *conf = conf_get();
@@ -347,6 +357,8 @@ long segment_attach(int id, uintptr_t at, int flags)
 		got = err;
 	else if (replaces(at, flags, ds.shm_segsz))
 		got = attach_over(id, at, flags, ds.shm_segsz);
+	else if (!at)
+		got = attach_anywhere(id, flags, ds.shm_segsz);
 	else
 		got = sys_shmat(id, at, flags);
 	if (!sys_failed(got) && is_aligned((uintptr_t)got, GRANULE) &&

@@ -56,7 +56,7 @@ class Workload:
             if key and key[1] in KEYS:
                 self.keys[key[1]] = key[2].split()
             elif not self.keys and "SPDX" not in line and not line.startswith("#!"):
-                about.append(re.sub(r'^( \*|/\*|#|""") ?| ?(\*/|""")$', "", line))
+                about.append(re.sub(r'^( \*(?!/)|/\*|#|""") ?| ?(\*/|""")$', "", line))
         text = " ".join(about).split("\t")[0].strip()
         self.about = text.split(" - ", 1)[-1]
 

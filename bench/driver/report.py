@@ -137,17 +137,19 @@ class Report:
         self.say(f"### {workload.name}", "", sentence(workload.about) + self.about_goals(workload), "")
         show = workload.words("show", "wall")[0]
         for case in self.results.cases(workload.name):
-            rows = []
+            rows, said = [], [m for m in metrics if self.anybody(workload.name, case, m)]
             for name in self.who(workload.name, case):
-                figures = [self.results.figure(workload.name, case, name, metric) for metric in metrics]
-                cells = ["-" if figure is None else f"{figure:.4g}" for figure in figures]
+                cells = [figure(self.results.figure(workload.name, case, name, metric)) for metric in said]
                 rows.append([bold(name), self.x(workload.name, case, show, name, workload.base()), *cells,
                              self.trouble(workload.name, case, name)])
             if not any(row[-1] for row in rows):
                 rows = [row[:-1] for row in rows]
-            head = [f"`{case}`" if case != "-" else "", f"{show} x {workload.base()}", *metrics]
+            head = [f"`{case}`" if case != "-" else "", f"{show} x {workload.base()}", *said]
             self.table(head + ["failed"] * (len(rows[0]) - len(head)), rows)
         self.plots(workload, show)
+
+    def anybody(self, workload, case, metric):
+        return any(self.results.figures(workload, case, name, metric) for name in self.who(workload, case))
 
     @staticmethod
     def about_goals(workload):
@@ -218,6 +220,10 @@ class Report:
 def amount(case):
     units = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
     return int(case[:-1]) * units[case[-1]] if case[-1] in units else int(case)
+
+
+def figure(value):
+    return "-" if value is None else f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def bold(name):

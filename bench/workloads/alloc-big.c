@@ -12,7 +12,7 @@
 // memory: 1024
 #include "bench/workloads/work.h"
 
-enum { SLOTS = 16, ROUNDS = 2000 };
+enum { SLOTS = 16, ROUNDS = 1200 };
 
 static size_t threads;
 

@@ -13,7 +13,7 @@
 
 #include "bench/workloads/work.h"
 
-enum { BATCH = 120, ROUNDS = 120000, RING = 64 };
+enum { BATCH = 120, ROUNDS = 64000, RING = 64 };
 
 static _Atomic(char **) ring[RING];
 static size_t threads;

@@ -8,7 +8,7 @@
 // memory: 1024
 #include "bench/workloads/work.h"
 
-enum { ROUNDS = 3 };
+enum { ROUNDS = 2 };
 
 int main(void)
 {

@@ -14,7 +14,7 @@
 
 #include "bench/workloads/work.h"
 
-enum { BLOCKS = 1000, STEPS = 16000000, GENERATIONS = 20 };
+enum { BLOCKS = 1000, STEPS = 8000000, GENERATIONS = 20 };
 
 static char *(*blocks)[BLOCKS];
 static size_t threads;

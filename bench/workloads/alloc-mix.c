@@ -7,7 +7,7 @@
 // section: allocator
 // goals: G1 G14
 // cases: 1 2 4 8 16
-// brief: 1 2 8
+// brief: 1 2
 // quick: 2
 // pool: 620
 // memory: 512
@@ -15,7 +15,7 @@
 
 #include "bench/workloads/work.h"
 
-enum { BATCH = 2000, ROUNDS = 5000 };
+enum { BATCH = 2000, ROUNDS = 3200 };
 
 static _Atomic(char **) left_for_others;
 static atomic_ulong freed;

@@ -14,7 +14,7 @@
 
 #include "bench/workloads/work.h"
 
-enum { BLOCKS = 6000000, RING = 4096 };
+enum { BLOCKS = 3200000, RING = 4096 };
 
 struct pair {
 	_Atomic(unsigned char *) ring[RING];

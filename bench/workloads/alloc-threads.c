@@ -14,7 +14,7 @@
 
 #include "bench/workloads/work.h"
 
-enum { BORN = 2000, STEPS = 3000, BLOCKS = STEPS / 4, SHARED = 1000 };
+enum { BORN = 1200, STEPS = 3000, BLOCKS = STEPS / 4, SHARED = 1000 };
 
 static _Atomic(char *) shared[SHARED];
 

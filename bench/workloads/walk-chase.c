@@ -3,7 +3,7 @@
 // section: walks
 // goals: G10
 // cases: 256m 1g 4g 8g 1g,mmap 1g,shm
-// brief: 256m 1g 8g
+// brief: 256m 8g
 // quick: 256m
 // contenders: malloc kernel 1g,mmap:glibc,ours 1g,shm:glibc,libhugetlbfs,ours
 // few: glibc glibc-thp mimalloc-huge kernel-huge ours

@@ -56,11 +56,23 @@ static bool is_hugetlb(uintptr_t at)
 }
 
 /*
- * The size of its pages: this advice is taken for whole ones only, means nothing
- * on them, and is taken back at once.
+ * Since Linux 5.18 a page can be taken out of our tables, whole pages alone, and it stays with the
+ * segment. So who can take out the second granule has pages of that size. Nothing is in them yet.
  */
-static size_t page_bytes_of(uintptr_t at)
+static bool is_of_granules(uintptr_t at, size_t bytes)
 {
+	return bytes >= 2 * GRANULE && sys_madvise(at + GRANULE, GRANULE, MADV_DONTNEED) == 0;
+}
+
+/*
+ * The size of its pages: this advice is taken for whole ones only, means nothing
+ * on them, and is taken back at once. But the mapping is two from then on, whose
+ * tables no process shares (line.h).
+ */
+static size_t page_bytes_of(uintptr_t at, size_t bytes)
+{
+	if (is_of_granules(at, bytes))
+		return GRANULE;
 	for (size_t page = GRANULE; page && is_aligned(at, page); page *= 2) {
 		if (sys_madvise(at, page, MADV_SEQUENTIAL) != 0)
 			continue;
@@ -109,7 +121,7 @@ void attach_note(uintptr_t at, size_t bytes, int prot)
 
 	if (!is_hugetlb(at))
 		return;
-	page = page_bytes_of(at);
+	page = page_bytes_of(at, bytes);
 	a.bytes = align_up(bytes, page);
 	if (pagemap_prepare(at, at + a.bytes) != 0)
 		return;

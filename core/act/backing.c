@@ -17,6 +17,7 @@
 #include <linux/mman.h>
 #include <sys/mman.h>
 
+#include "core/act/line.h"
 #include "core/act/populate.h"
 #include "core/act/rescue.h"
 #include "core/act/turn.h"
@@ -62,7 +63,9 @@ static long map_aside(const struct backing *how, size_t bytes, int prot)
 	int flags = how->flags | (how->shared ? MAP_SHARED : MAP_PRIVATE) |
 		    (how->shared && !how->path ? 0 : MAP_NORESERVE) | (how->over ? MAP_FIXED : 0);
 
-	return map_huge(how, how->over, bytes, prot, flags);
+	const uintptr_t where = how->over || !how->shared ? how->over : line_for(bytes, 0);
+
+	return map_huge(how, where, bytes, prot, flags);
 }
 
 long backing_map_private(const struct backing *how, uintptr_t at, size_t bytes, int prot,

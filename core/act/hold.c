@@ -22,6 +22,7 @@
 #include <sys/vfs.h>
 
 #include "core/act/backing.h"
+#include "core/act/line.h"
 #include "core/act/populate.h"
 #include "core/base/align.h"
 #include "core/base/fd.h"
@@ -179,7 +180,7 @@ long hold_map(const struct hold *h, size_t offset, size_t bytes, int prot)
 	}
 	if (!err && !is_within(h, offset, bytes))
 		err = -ERANGE;
-	at = err ? err : sys_mmap(0, bytes, prot, MAP_SHARED, (int)fd, (off_t)offset);
+	at = err ? err : sys_mmap(line_for(bytes, offset), bytes, prot, MAP_SHARED, (int)fd, (off_t)offset);
 	if (fd != h->fd)
 		sys_close((int)fd);
 	return at;

@@ -25,6 +25,7 @@
 #include <sys/mman.h>
 
 #include "core/act/aside.h"
+#include "core/act/line.h"
 #include "core/base/align.h"
 #include "core/base/mem.h"
 #include "core/base/sys.h"
@@ -328,12 +329,30 @@ static void fill(struct ladder *l, size_t i, uintptr_t lo, uintptr_t hi, struct 
 	fill(l, i + 1, from + got * page, hi, p);
 }
 
+/* Shared memory where processes share its page tables, if it is free to lie there. */
+static long map_on_line(const struct request *rq, size_t bytes, size_t unit)
+{
+	struct request there = *rq;
+	long at;
+
+	if ((rq->flags & MAP_TYPE) == MAP_SHARED && line_may_choose(rq->at, rq->flags))
+		there.at = line_for(bytes, 0);
+	if (!there.at)
+		return map_small(rq, bytes, unit);
+	there.flags &= ~MAP_POPULATE;
+	at = map_small(&there, bytes, unit);
+	if (sys_failed(at) || (uintptr_t)at == there.at)
+		return at;
+	sys_munmap((uintptr_t)at, bytes);
+	return map_small(rq, bytes, unit);
+}
+
 static int place_assembled(const struct request *rq, const struct rung *rungs, size_t n,
 			   size_t bytes, struct placed *ret)
 {
 	struct placed p = { .bytes = bytes };
 	struct ladder l = { .rq = rq };
-	long base = map_small(rq, bytes, rungs[0].how.page_bytes);
+	long base = map_on_line(rq, bytes, rungs[0].how.page_bytes);
 
 	if (sys_failed(base))
 		return (int)base;

@@ -6,7 +6,10 @@
  * 1. MAP_POPULATE, MAP_LOCKED and MCL_FUTURE hide a shortage; only madvise and
  *    fallocate tell (KERNEL.md 3).
  * 2. MADV_POPULATE_WRITE keeps the pages it got before it failed, always a
- *    prefix, so a search over mincore() finds how many came.
+ *    prefix, so a search over mincore() finds how many came. Not so where helpers
+ *    were at it (crew.h): there may be pages behind the first that is missing.
+ * 3. A segment with a key may be somebody else's already while it is populated: of such
+ *    memory nothing is ever given back here.
  */
 #include "core/act/populate.h"
 
@@ -16,7 +19,9 @@
 #include <sys/syscall.h>
 
 #include "core/act/aside.h"
+#include "core/act/crew.h"
 #include "core/act/promise.h"
+#include "core/base/align.h"
 #include "core/base/lock.h"
 #include "core/base/mem.h"
 #include "core/base/sys.h"
@@ -26,8 +31,18 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* While others may want pages too, the turn is passed on after so many. */
-#define PAGES_A_TURN 64
+/*
+ * While others may want pages too, the turn is passed on after so many, for each thread that
+ * populates: 5 ms.
+ */
+#define BYTES_A_TURN ((size_t)128 << 20)
+
+static size_t pages_a_turn(const struct crew *crew, size_t page_bytes)
+{
+	const size_t pages = BYTES_A_TURN / page_bytes;
+
+	return (pages ? pages : 1) * (1 + crew->helpers);
+}
 
 static long populate_call(uintptr_t at, size_t bytes, int advice)
 {
@@ -68,7 +83,17 @@ static size_t populate_by_reading(uintptr_t at, size_t pages, size_t page_bytes)
 	return have;
 }
 
-size_t backing_populate(uintptr_t at, size_t pages, size_t page_bytes)
+/* Of helpers' work no prefix: each page is looked at. */
+static size_t count_front(uintptr_t at, size_t pages, size_t page_bytes)
+{
+	size_t have = 0;
+
+	while (have < pages && mem_is_present(at + have * page_bytes))
+		have++;
+	return have;
+}
+
+static size_t populate_alone(uintptr_t at, size_t pages, size_t page_bytes, bool was_helped)
 {
 	long err = populate_call(at, pages * page_bytes, MADV_POPULATE_WRITE);
 
@@ -76,7 +101,43 @@ size_t backing_populate(uintptr_t at, size_t pages, size_t page_bytes)
 		return pages;
 	if (err == -EINVAL)
 		return populate_by_reading(at, pages, page_bytes);
-	return count_present(at, pages, page_bytes);
+	return was_helped ? count_front(at, pages, page_bytes) : count_present(at, pages, page_bytes);
+}
+
+static size_t populate_with(const struct crew *crew, uintptr_t at, size_t pages, size_t page_bytes)
+{
+	const size_t bytes = pages * page_bytes;
+	const size_t done = align_down(crew_advise(crew, at, bytes, page_bytes, MADV_POPULATE_WRITE),
+				       page_bytes);
+
+	if (done == bytes)
+		return pages;
+	return done / page_bytes + populate_alone(at + done, pages - done / page_bytes, page_bytes,
+						  crew->helpers != 0);
+}
+
+/*
+ * The same of memory nobody else can have. Helpers may have got pages behind the first that could
+ * not be had: those are given back, and taken again from the front, as far as they go.
+ */
+static size_t populate_fresh(const struct crew *crew, uintptr_t at, size_t pages, size_t page_bytes)
+{
+	size_t have = populate_with(crew, at, pages, page_bytes);
+	const uintptr_t from = at + have * page_bytes, end = at + pages * page_bytes;
+
+	if (have == pages || !crew->helpers)
+		return have;
+	if (sys_madvise(from, end - from, MADV_REMOVE) != 0)
+		sys_madvise(from, end - from, MADV_DONTNEED);
+	return have + populate_alone(from, pages - have, page_bytes, true);
+}
+
+size_t backing_populate(uintptr_t at, size_t pages, size_t page_bytes)
+{
+	struct crew crew;
+
+	crew_look(at, pages * page_bytes, page_bytes, &crew);
+	return populate_with(&crew, at, pages, page_bytes);
 }
 
 /*
@@ -106,8 +167,15 @@ static int prove_by_touching(uintptr_t at, size_t bytes, size_t page_bytes, bool
 
 int backing_prove(uintptr_t at, size_t bytes, size_t page_bytes, bool read_only)
 {
-	long err = populate_call(at, bytes, read_only ? MADV_POPULATE_READ : MADV_POPULATE_WRITE);
+	const int advice = read_only ? MADV_POPULATE_READ : MADV_POPULATE_WRITE;
+	struct crew crew;
+	size_t done;
+	long err = 0;
 
+	crew_look(at, bytes, page_bytes, &crew);
+	done = crew_advise(&crew, at, bytes, page_bytes, advice);
+	if (done < bytes)
+		err = populate_call(at + done, bytes - done, advice);
 	return err == -EINVAL ? prove_by_touching(at, bytes, page_bytes, read_only) : (int)err;
 }
 
@@ -116,6 +184,11 @@ struct turn populate_turn(const struct backing *how, enum turn_kind kind)
 	const struct turn none = { .fd = -1 };
 
 	return how->turn_held ? none : turn_take(kind, how->page_bytes);
+}
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
 }
 
 /* Chunk by chunk, in between out of the gate; the turn, if any, is kept. */
@@ -127,11 +200,14 @@ static size_t populate_breathing(const struct backing *how, uintptr_t at, size_t
 	if (how->may_breathe && t->fd >= 0)
 		aside_set_turn(at, t->fd);
 	while (have < pages) {
+		const uintptr_t from = at + have * how->page_bytes;
 		size_t want = pages - have, got;
+		struct crew crew;
 
-		if (how->may_breathe && want > PAGES_A_TURN)
-			want = PAGES_A_TURN;
-		got = backing_populate(at + have * how->page_bytes, want, how->page_bytes);
+		crew_look(from, want * how->page_bytes, how->page_bytes, &crew);
+		if (how->may_breathe)
+			want = least(want, pages_a_turn(&crew, how->page_bytes));
+		got = populate_fresh(&crew, from, want, how->page_bytes);
 		have += got;
 		if (got < want)
 			break;
@@ -181,16 +257,17 @@ static size_t populate_partly(const struct backing *how, uintptr_t at, size_t pa
 	size_t have = 0;
 
 	while (have < pages) {
-		size_t want = pages - have;
+		const uintptr_t from = at + have * how->page_bytes;
+		size_t want = pages - have, may, got = 0;
 		struct turn t = populate_turn(how, kind);
+		struct crew crew;
 
-		if (want > PAGES_A_TURN && (kind == TURN_TOGETHER || how->may_breathe))
-			want = PAGES_A_TURN;
-
-		size_t may = leaves(how, &t, want), got = 0;
-
+		crew_look(from, want * how->page_bytes, how->page_bytes, &crew);
+		if (kind == TURN_TOGETHER || how->may_breathe)
+			want = least(want, pages_a_turn(&crew, how->page_bytes));
+		may = leaves(how, &t, want);
 		if (may)
-			got = backing_populate(at + have * how->page_bytes, may, how->page_bytes);
+			got = populate_fresh(&crew, from, may, how->page_bytes);
 
 		turn_drop(&t);
 		have += got;
@@ -214,7 +291,7 @@ size_t populate_noted(const struct backing *how, uintptr_t at, size_t bytes, siz
 	struct backing mine = *how;
 	size_t have;
 
-	mine.may_breathe = how->may_breathe && pages > PAGES_A_TURN && aside_note(at, bytes);
+	mine.may_breathe = how->may_breathe && pages * how->page_bytes > BYTES_A_TURN && aside_note(at, bytes);
 	have = populate(&mine, at, pages);
 	if (mine.may_breathe)
 		aside_forget(at);

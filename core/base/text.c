@@ -133,6 +133,35 @@ int text_hex(struct span s, uint64_t *ret_value)
 	return 0;
 }
 
+/* "8" or "0-3" */
+static int range_of(struct span range, uint64_t *ret_from, uint64_t *ret_to)
+{
+	struct span first, last;
+
+	if (!span_next_field(&range, '-', &first) || text_u64(first, ret_from))
+		return -EBADMSG;
+	*ret_to = *ret_from;
+	if (span_next_field(&range, '-', &last) && (text_u64(last, ret_to) || range.at))
+		return -EBADMSG;
+	return *ret_to < *ret_from ? -EBADMSG : 0;
+}
+
+int text_set(struct span list, uint64_t *ret_words, size_t words)
+{
+	const struct span whole = span_trim(list);
+	uint64_t from, to;
+	struct span range;
+
+	for (list = whole; span_next_field(&list, ',', &range); )
+		if (range_of(range, &from, &to) != 0 || to >= words * 64)
+			return -EBADMSG;
+	memset(ret_words, 0, words * sizeof(*ret_words));
+	for (list = whole; span_next_field(&list, ',', &range); )
+		for (range_of(range, &from, &to); from <= to; from++)
+			ret_words[from / 64] |= (uint64_t)1 << (from % 64);
+	return 0;
+}
+
 static int unit_shift(struct span unit, unsigned *ret_shift)
 {
 	static const char letters[] = "kmgt";

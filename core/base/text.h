@@ -44,6 +44,12 @@ int text_u64(struct span s, uint64_t *ret_value);
 int text_hex(struct span s, uint64_t *ret_value);
 
 /*
+ * A list of numbers and ranges as the kernel writes them, "0-3,8", as bits of @ret_words[0..words).
+ * -EBADMSG: no such list, or a number that has no bit there.
+ */
+int text_set(struct span list, uint64_t *ret_words, size_t words);
+
+/*
  * A size in bytes: a decimal number with an optional unit K, M, G or T
  * (powers of 1024, any case, an optional B or iB behind it).
  * -EINVAL: no such size; -ERANGE: does not fit size_t.

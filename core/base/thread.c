@@ -7,17 +7,20 @@
  *    variables. The area's middle becomes the thread pointer; everything around
  *    it reads zero, which is also a valid stack protector's canary.
  * 2. x86-64 finds the thread pointer in the first word it points to.
- * 3. Initial-exec variables lie at one distance from the thread pointer in
+ * 3. The kernel wakes who waits for a thread's end by a futex that is not private.
+ * 4. Initial-exec variables lie at one distance from the thread pointer in
  *    every thread. Ours must fall into the area, or there is no thread.
  */
 #include "core/base/thread.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "core/base/lock.h"
 #include "core/base/mem.h"
@@ -26,6 +29,10 @@
 #define STACK_BYTES ((size_t)64 << 10)
 #define AREA_BYTES ((size_t)256 << 10)
 #define REACH (AREA_BYTES / 2 - 4096)
+
+/* A thread is gone some microseconds after it has ended; then it isn't spun for any more. */
+#define SPINS 100
+#define SPIN_NAP_NS 20000
 
 #define START_FLAGS                                                                           \
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |   \
@@ -149,12 +156,47 @@ int thread_start(struct thread *t, void (*run)(void *arg), void *arg)
 		__atomic_store_n(&t->alive, 0, __ATOMIC_RELAXED);
 		return (int)tid;
 	}
+	t->tid = (int)tid;
 	return 0;
 }
 
 bool thread_ended(const struct thread *t)
 {
 	return __atomic_load_n(&t->alive, __ATOMIC_ACQUIRE) == 0;
+}
+
+/* The kernel clears alive first, and takes the thread out of the process' list then. */
+static bool is_counted(const struct thread *t)
+{
+	return sys_call(SYS_tgkill, sys_getpid(), t->tid, 0, 0, 0, 0) == 0;
+}
+
+bool thread_wait(struct thread *t, uint64_t limit_ns)
+{
+	const uint64_t until = sys_now_ns() + limit_ns;
+
+	while (!thread_ended(t)) {
+		const uint64_t now = sys_now_ns(), ns = now < until ? until - now : 0;
+		const struct timespec left = { (time_t)(ns / 1000000000u), (long)(ns % 1000000000u) };
+
+		if (!ns)
+			return false;
+		sys_call(SYS_futex, (long)&t->alive, FUTEX_WAIT, 1, (long)&left, 0, 0);
+	}
+	for (int tries = 0; is_counted(t); tries++) {
+		if (sys_now_ns() >= until)
+			return false;
+		if (tries >= SPINS)
+			sys_sleep_ns(SPIN_NAP_NS);
+	}
+	return true;
+}
+
+void thread_free(struct thread *t)
+{
+	if (t->area)
+		mem_pages_free(t->area, STACK_BYTES + AREA_BYTES);
+	t->area = NULL;
 }
 
 void thread_forget(struct thread *t)

@@ -268,3 +268,61 @@ int maps_walk(const char *root, uintptr_t lo, uintptr_t hi,
 	blob_free(&text);
 	return 0;
 }
+
+struct ends {
+	uintptr_t at, hi;
+	struct blob list;
+	int err;
+};
+
+static void add_end(struct ends *e, uintptr_t lo, uintptr_t hi)
+{
+	const uintptr_t end = hi < e->hi ? hi : e->hi;
+
+	if (!e->err)
+		e->err = lo > e->at ? -EFAULT : blob_add(&e->list, &end, sizeof(end));
+	e->at = end;
+}
+
+static void add_part(const struct map_part *part, void *arg)
+{
+	add_end(arg, part->lo, part->hi);
+}
+
+/* Anything but 0, -EFAULT and -ENOMEM: this kernel can't be asked. */
+static int ask_ends(const char *root, struct ends *e)
+{
+	int fd = open_questions(root), err = 0;
+	struct mapping m;
+
+	if (fd < 0)
+		return -ENOTTY;
+	while (e->at < e->hi && !err) {
+		err = ask(fd, e->at, &m);
+		if (!err)
+			add_end(e, m.lo, m.hi);
+		if (!err)
+			err = e->err;
+	}
+	sys_close(fd);
+	return err;
+}
+
+int maps_read_ends(const char *root, uintptr_t lo, uintptr_t hi, struct blob *ret_ends)
+{
+	struct ends e = { .at = lo, .hi = hi };
+	int err = ask_ends(root, &e);
+
+	if (err && err != -EFAULT && err != -ENOMEM) {
+		err = maps_walk(root, lo, hi, add_part, &e);
+		if (!err)
+			err = e.err;
+		if (!err && e.at < hi)
+			err = -EFAULT;
+	}
+	if (err)
+		blob_free(&e.list);
+	else
+		*ret_ends = e.list;
+	return err;
+}

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/base/mem.h"
 #include "core/base/text.h"
 
 struct map_facts {
@@ -44,6 +45,12 @@ struct map_part {
 /* Calls @each for every mapping that overlaps [lo, hi), ascending. -errno of reading. */
 int maps_walk(const char *root, uintptr_t lo, uintptr_t hi,
 	      void (*each)(const struct map_part *part, void *arg), void *arg);
+
+/*
+ * Where each of the kernel's mappings in [lo, hi) ends, ascending, at @hi at most:
+ * uintptr_t[] in @ret_ends, which the caller frees. -EFAULT: a hole; -ENOMEM; -errno of reading.
+ */
+int maps_read_ends(const char *root, uintptr_t lo, uintptr_t hi, struct blob *ret_ends);
 
 /* Where the kernel's mapping that holds @at ends: 0 and *ret_end; -EFAULT: there is none. */
 int maps_read_end(const char *root, uintptr_t at, uintptr_t *ret_end);

@@ -55,31 +55,6 @@ static void keep_only(struct nodes *nodes, const struct nodes *others)
 		nodes->word[i] &= others->word[i];
 }
 
-/* "0-3,8": 0 or -EBADMSG. */
-static int parse_nodes(struct span list, struct nodes *ret_nodes)
-{
-	struct nodes nodes = { { 0 } };
-	struct span range, first, last;
-
-	list = span_trim(list);
-	while (span_next_field(&list, ',', &range)) {
-		uint64_t from, to;
-
-		span_next_field(&range, '-', &first);
-		if (text_u64(first, &from))
-			return -EBADMSG;
-		to = from;
-		if (span_next_field(&range, '-', &last) && (text_u64(last, &to) || range.at))
-			return -EBADMSG;
-		if (to < from || to >= POLICY_NODES_MAX)
-			return -EBADMSG;
-		for (; from <= to; from++)
-			nodes.word[from / 64] |= (uint64_t)1 << (from % 64);
-	}
-	*ret_nodes = nodes;
-	return 0;
-}
-
 static int read_status(struct reader *r, struct span *ret_status)
 {
 	int err = reader_base(r, "/proc/");
@@ -99,7 +74,7 @@ static int read_with_memory(struct reader *r, struct nodes *ret_nodes)
 	if (!err)
 		err = reader_read(r, "has_memory", "", &list);
 	if (!err)
-		err = parse_nodes(list, ret_nodes);
+		err = text_set(list, ret_nodes->word, WORDS);
 	if (!err && count(ret_nodes) == 0)
 		err = -EBADMSG;
 	return err;
@@ -112,7 +87,7 @@ static int read_cpuset(struct reader *r, struct nodes *ret_nodes)
 
 	if (!err)
 		err = meminfo_text(status, "Mems_allowed_list:", &list);
-	return err ? err : parse_nodes(list, ret_nodes);
+	return err ? err : text_set(list, ret_nodes->word, WORDS);
 }
 
 /*

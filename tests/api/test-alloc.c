@@ -163,6 +163,56 @@ TEST(take_again_works_on_memory_that_was_moved)
 	EXPECT_EQ(pool_free(PAGE), 6);
 }
 
+/* Of the three pages a child still shares two. All of them move, whatever holds writers to these. */
+static void resize_beside_a_child(void)
+{
+	int status = -1, over[2];
+	size_t huge = 0;
+	void *to = NULL;
+	pid_t child;
+	char *at;
+
+	REQUIRE_EQ(pipe2(over, O_CLOEXEC), 0);
+	at = allocated(3 * PAGE, 0, NULL);
+	fill_pages(at, 3 * PAGE, 6);
+	child = fork();
+	if (child == 0) {
+		close(over[1]);
+		read(over[0], &huge, 1);
+		_exit(!holds_pages(at, 3 * PAGE, 6));
+	}
+	EXPECT_EQ(hresv_give_back(at, PAGE), 0);
+	EXPECT_EQ(hresv_take_again(at, PAGE, &huge), 0);
+	EXPECT_EQ(huge, PAGE);
+	fill_pages(at, PAGE, 6);
+	mmap(at + 3 * PAGE, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	REQUIRE_EQ(hresv_resize(at, 3 * PAGE, 6 * PAGE, &to), 0);
+	EXPECT_NE(to, at);
+	EXPECT_TRUE(holds_pages(to, 3 * PAGE, 6));
+	EXPECT_TRUE(is_zero((char *)to + 3 * PAGE, 3 * PAGE));
+	EXPECT_EQ(hresv_free(to, 6 * PAGE), 0);
+	close(over[1]);
+	waitpid(child, &status, 0);
+	EXPECT_EQ(status, 0);
+}
+
+/* In a child: the descriptor of userfaultfd stays the library's. */
+TEST(resize_moves_what_a_child_shares_and_what_was_taken_again)
+{
+	int status = -1;
+	pid_t pid;
+
+	pool_set(PAGE, 4);
+	pid = fork();
+	if (pid == 0) {
+		resize_beside_a_child();
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	EXPECT_EQ(status, 0);
+	EXPECT_EQ(pool_free(PAGE), 4);
+}
+
 TEST(take_again_says_what_is_short_and_takes_the_rest)
 {
 	size_t huge = 77;

@@ -28,6 +28,8 @@ static void ask_facts(unsigned i)
 	char text[64];
 
 	EXPECT_GE(hresv_page_sizes(NULL, 0), 1);
+	EXPECT_GE(hresv_default_page_bytes(), PAGE);
+	EXPECT_EQ(hresv_reason_of(HRESV_SHORT(HRESV_POOL)), HRESV_POOL);
 	EXPECT_TRUE(is_answer(hresv_pool_query(i & 1 ? PAGE : i, (int)(i % 3) - 1, &pool)));
 	EXPECT_TRUE(is_answer(hresv_budget_query(i & 1 ? 0 : i, (int)(i % 4) - 1, &budget)));
 	EXPECT_GT(hresv_explain(HRESV_SHORT(i % 30), 0, text, sizeof(text)), 0);
@@ -58,6 +60,20 @@ static void use_reservation(unsigned i)
 	}
 	EXPECT_TRUE(is_answer(hresv_shrink(r, PAGE)));
 	hresv_release(r);
+}
+
+static void use_several(unsigned i)
+{
+	const struct hresv_want wants[2] = { { .bytes = PAGE, .flags = i & 1 },
+					     { .bytes = (i % 4) * PAGE } };
+	struct hresv_reservation *r[2] = { NULL, NULL };
+	int err = hresv_reserve_all(wants, 2, r);
+
+	EXPECT_TRUE(is_answer(err));
+	EXPECT_EQ(err == 0, r[0] && r[1]);
+	EXPECT_EQ(err != 0, !r[0] && !r[1]);
+	hresv_release(r[0]);
+	hresv_release(r[1]);
 }
 
 static void use_memory(unsigned i)
@@ -103,6 +119,7 @@ static void *call_everything(void *arg)
 	for (unsigned round = 0; round < ROUNDS; round++, i++) {
 		ask_facts(i);
 		use_reservation(i);
+		use_several(i);
 		use_memory(i);
 		observe(i);
 		calls++;

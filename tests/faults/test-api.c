@@ -128,6 +128,25 @@ static int set_policy(void)
 	return hresv_policy_set(&p);
 }
 
+/* Counters that can't be read now leave the words that need none. */
+static int explain(void)
+{
+	char text[200];
+
+	for (int why = 0; why < 30; why++)
+		EXPECT_GT(hresv_explain(HRESV_SHORT(why), PAGE, text, sizeof(text)), 0);
+	return 0;
+}
+
+static int sizes(void)
+{
+	size_t bytes[16];
+
+	EXPECT_LE(hresv_page_sizes(bytes, 16), 16);
+	hresv_default_page_bytes();
+	return 0;
+}
+
 static void fail_each(const char *name, int (*run)(void))
 {
 	HELD_EACH_ERRNO(err)
@@ -162,6 +181,28 @@ TEST(alloc_strict_works_or_is_refused) { FAIL_EACH(alloc_strictly); }
 TEST(alloc_on_a_node_works_or_is_refused) { FAIL_EACH(alloc_on_node); }
 TEST(facts_are_told_or_an_error) { FAIL_EACH(query_facts); }
 TEST(policy_is_set_or_an_error) { FAIL_EACH(set_policy); }
+TEST(error_is_explained_whatever_can_be_read) { FAIL_EACH(explain); }
+TEST(sizes_are_told_whatever_can_be_read) { FAIL_EACH(sizes); }
+
+/* The descriptor is the process' for good: once one was had, it is the same. */
+TEST(fallback_descriptor_is_had_or_an_error)
+{
+	int got = -1, again;
+
+	pool_set(PAGE, 1);
+	for (int nth = 1, fired = 1; fired && nth < HELD_CALLS_MOST; nth++) {
+		const bool had = got >= 0;
+
+		faults_arm(nth, EMFILE);
+		again = hresv_fallback_fd();
+		fired = faults_fired();
+		EXPECT_TRUE(again >= 0 || (fired && is_error(again)));
+		EXPECT_TRUE(!had || again == got);
+		got = again;
+	}
+	EXPECT_GE(got, 0);
+	close(got);
+}
 
 static void with_reservation(unsigned flags, const char *name, int (*run)(void))
 {
@@ -263,6 +304,79 @@ TEST(take_again_keeps_the_content_whatever_fails)
 		}
 	}
 }
+
+/* The same for what is given back, resized and freed in part: done, or all is as it was. */
+static void change_failing(const char *name, int (*change)(char **at, size_t *bytes))
+{
+	pool_set(PAGE, 8);
+	held_grow_records();
+	for (int i = 0; i < 4; i++) {
+		static const int errors[] = { ENOMEM, ENOMEM, EINVAL, EPERM };
+
+		held_warming = i == 0;
+		for (int nth = 1, fired = 1; fired && nth < HELD_CALLS_MOST; nth++) {
+			const struct hresv_want want = { .bytes = BYTES };
+			const struct held before = held_now();
+			size_t bytes = BYTES;
+			char *at;
+			int got;
+
+			REQUIRE_EQ(hresv_alloc(&want, (void **)&at, NULL), 0);
+			fill_pages(at, BYTES, 7);
+			faults_arm(nth, errors[i]);
+			got = change(&at, &bytes);
+			fired = faults_fired();
+			EXPECT_TRUE(got == 0 || (fired && is_error(got)));
+			/* What was asked about is the last page, or lies behind. */
+			EXPECT_TRUE(holds_pages(at, 2 * PAGE, 7));
+			if (got)
+				EXPECT_TRUE(holds_pages(at, bytes, 7));
+			EXPECT_EQ(hresv_free(at, bytes), 0);
+			held_expect(&before, name, nth, errors[i]);
+		}
+	}
+}
+
+static int give_back_last(char **at, size_t *bytes)
+{
+	return hresv_give_back(*at + *bytes - PAGE, PAGE);
+}
+
+static int give_back_within(char **at, size_t *bytes)
+{
+	return hresv_give_back(*at + *bytes - 8192, 4096);
+}
+
+static int resize_to(char **at, size_t *bytes, size_t to)
+{
+	void *moved = NULL;
+	int err = hresv_resize(*at, *bytes, to, &moved);
+
+	EXPECT_EQ(err == 0, moved != NULL);
+	if (!err) {
+		*at = moved;
+		*bytes = to;
+	}
+	return err;
+}
+
+static int grow(char **at, size_t *bytes) { return resize_to(at, bytes, *bytes + PAGE); }
+static int shrink(char **at, size_t *bytes) { return resize_to(at, bytes, *bytes - PAGE); }
+
+static int free_last(char **at, size_t *bytes)
+{
+	int err = hresv_free(*at + *bytes - 4096, 4096);
+
+	if (!err)
+		*bytes -= 4096;
+	return err;
+}
+
+TEST(given_back_or_as_it_was) { change_failing("give_back", give_back_last); }
+TEST(given_back_in_part_or_as_it_was) { change_failing("give_back in part", give_back_within); }
+TEST(memory_grows_or_is_as_it_was) { change_failing("resize", grow); }
+TEST(memory_shrinks_or_is_as_it_was) { change_failing("resize", shrink); }
+TEST(memory_is_freed_in_part_or_is_as_it_was) { change_failing("free", free_last); }
 
 /* Linux 5.4: nothing populates, nothing huge moves. */
 TEST(api_works_on_old_kernels)

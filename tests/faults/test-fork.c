@@ -5,14 +5,18 @@
  * failing, before and after: both sides live and have their data. What one way can't
  * do another does, and what none did the net mends.
  */
+#include <linux/userfaultfd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/sys.h"
 #include "core/fork.h"
 #include "core/route.h"
 #include "tests/harness/faults.h"
@@ -119,4 +123,68 @@ TEST_TIMEOUT(fork_survives_any_call_that_is_forbidden, 120)
 TEST_TIMEOUT(fork_with_policy_copy_survives_any_call_that_fails, 120)
 {
 	every_call_failing("copy", ENOMEM);
+}
+
+/*
+ * The parent has copied all that it shared before the child protects it: there the thread
+ * that copies sees that nobody shares anything, and it may not end before all is protected.
+ */
+static pid_t child_of;
+
+static long until_the_thread_ends(long nr, const long args[6], bool *ret_handled)
+{
+	struct stat st;
+
+	(void)ret_handled;
+	if (nr != SYS_ioctl || args[1] != (long)UFFDIO_REGISTER || getpid() == child_of)
+		return 0;
+	for (int tries = 0; tries < 200; tries++) {
+		if (stat("/proc/self/task", &st) == 0 && st.st_nlink == 3)
+			break;
+		pause_ms(1);
+	}
+	return 0;
+}
+
+static int forked_and_copied_meanwhile(void)
+{
+	const struct request rq = { .use = USE_MMAP, .bytes = BYTES, .prot = PROT_READ | PROT_WRITE,
+				    .flags = MAP_PRIVATE | MAP_ANONYMOUS, .fd = -1 };
+	void *at = (void *)route_map(&rq);
+	int copied[2], status = -1;
+	char byte = 0;
+	pid_t pid;
+
+	fill_pages(at, BYTES, 1);
+	if (pipe(copied) != 0)
+		return WRONG;
+	child_of = getpid();
+	sys_set_hook(until_the_thread_ends);
+	fork_prepare();
+	pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	if (pid == 0) {
+		alarm(20);
+		if (read(copied[0], &byte, 1) != 1)
+			_exit(WRONG);
+		be_child(at);
+	}
+	fork_parent();
+	fill_pages(at, BYTES, 2);
+	if (write(copied[1], &byte, 1) != 1)
+		return WRONG;
+	status = status_of(pid);
+	return holds_pages(at, BYTES, 2) ? status : WRONG;
+}
+
+TEST(fork_whose_parent_has_copied_all_before_the_child_protects_it_hangs_nobody)
+{
+	int status = -1;
+	pid_t pid;
+
+	pool_set(PAGE, PAGES);
+	pid = fork();
+	if (pid == 0)
+		_exit(forked_and_copied_meanwhile());
+	status = status_of(pid);
+	EXPECT_EQ(status, RIGHT);
 }

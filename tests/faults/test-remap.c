@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* mremap of memory of ours, each of its system calls failing in turn. */
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+
 #include "tests/faults/act.h"
 #include "tests/faults/old.h"
 
@@ -169,6 +173,85 @@ TEST(mremap_of_huge_mappings_that_were_split_moves_them_one_by_one)
 		EXPECT_EQ(route_unmap((uintptr_t)got, 2 * BYTES), 0);
 		EXPECT_EQ(stats_held(), 0);
 	}
+}
+
+/* As copy-on-write of our own has it after a fork; what was mapped since then it hasn't. */
+static int write_protect(char *at, size_t bytes)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
+	struct uffdio_register reg = { .range = { (uintptr_t)at, bytes },
+				       .mode = UFFDIO_REGISTER_MODE_WP };
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0)
+		SKIP("userfaultfd: %s", strerror(errno));
+	REQUIRE_EQ(ioctl(fd, UFFDIO_API, &api), 0);
+	REQUIRE_EQ(ioctl(fd, UFFDIO_REGISTER, &reg), 0);
+	return fd;
+}
+
+/* Since Linux 6.17 a call that spans them moves the first, and is EFAULT. */
+TEST(mremap_of_mappings_of_which_userfaultfd_has_some_moves_them_all)
+{
+	warm_up(3);
+	for (size_t first = 0; first < 3; first++) {
+		char *at = map(MAP_PRIVATE);
+		int fd = write_protect(at + first * PAGE, PAGE);
+		long got;
+
+		fill_pages(at, BYTES, 6);
+		mmap(at + BYTES, 4096, PROT_NONE, ANON | MAP_FIXED_NOREPLACE, -1, 0);
+		got = route_remap((uintptr_t)at, BYTES, 2 * BYTES, MREMAP_MAYMOVE, 0);
+		close(fd);
+		REQUIRE_TRUE(!sys_failed(got));
+		EXPECT_NE(got, (long)at);
+		EXPECT_EQ(huge_in((char *)got, BYTES), 3 * PAGE);
+		EXPECT_TRUE(holds_pages((char *)got, BYTES, 6));
+		EXPECT_EQ(route_unmap((uintptr_t)got, 2 * BYTES), 0);
+		EXPECT_EQ(stats_held(), 0);
+	}
+}
+
+/* The second mapping is refused, and meanwhile somebody maps where the first one was. */
+static char *taken;
+static int moved;
+
+static long take_what_moved(long nr, const long args[6], bool *ret_handled)
+{
+	if (nr != SYS_mremap || !(args[3] & MREMAP_FIXED) || args[1] < (long)PAGE)
+		return 0;
+	*ret_handled = true;
+	if (moved++)
+		return -ENOMEM;
+	if (mremap((void *)args[0], (size_t)args[1], (size_t)args[2], (int)args[3],
+		   (void *)args[4]) == MAP_FAILED)
+		return -errno;
+	taken = mmap((void *)args[0], 4096, RW, ANON | MAP_FIXED_NOREPLACE, -1, 0);
+	*taken = 'x';
+	return args[4];
+}
+
+TEST(mremap_that_is_refused_half_way_leaves_what_others_have_mapped)
+{
+	char *at;
+	int fd;
+
+	warm_up(3);
+	at = map(MAP_PRIVATE);
+	fd = write_protect(at, PAGE);
+	fill_pages(at, BYTES, 6);
+	mmap(at + BYTES, 4096, PROT_NONE, ANON | MAP_FIXED_NOREPLACE, -1, 0);
+	sys_set_hook(take_what_moved);
+	EXPECT_EQ(route_remap((uintptr_t)at, BYTES, 2 * BYTES, MREMAP_MAYMOVE, 0), -ENOMEM);
+	sys_set_hook(NULL);
+	close(fd);
+	REQUIRE_EQ(taken, at);
+	EXPECT_EQ(*taken, 'x');
+	EXPECT_EQ(word_kind(pagemap_get((uintptr_t)taken)), PAGE_FOREIGN);
+	EXPECT_EQ(word_kind(pagemap_get((uintptr_t)at + PAGE)), PAGE_PRIVATE);
+	EXPECT_EQ(mapped_in(at + PAGE, BYTES - PAGE), BYTES - PAGE);
+	munmap(taken, 4096);
+	EXPECT_EQ(route_unmap((uintptr_t)at + PAGE, BYTES - PAGE), 0);
 }
 
 /* Whatever core unmaps, another thread maps at once. */

@@ -99,14 +99,16 @@ TEST(fork_keeps_the_room_its_child_may_need_below_a_limit)
 PROGRAM(is_orphaned)
 {
 	char *at = fresh(), verdict = 0;
-	int done[2];
+	int done[2], let_go[2];
 
 	REQUIRE_EQ(pipe(done), 0);
+	REQUIRE_EQ(pipe(let_go), 0);
 	if (fork() == 0) {
 		if (fork() == 0) {
 			char *other;
 
-			pause_ms(100);		/* both parents have ended, or let go */
+			if (read(let_go[0], &verdict, 1) != 1)
+				_exit(1);
 			munmap(map(PAGE, MAP_PRIVATE), PAGE);
 			other = map(BYTES, MAP_PRIVATE);
 			verdict = huge_in(other, BYTES) == BYTES && holds_pages(at, BYTES, 1) ? 'y' : 'n';
@@ -116,6 +118,7 @@ PROGRAM(is_orphaned)
 	}
 	munmap(at, BYTES);
 	wait(NULL);
+	EXPECT_EQ(write(let_go[1], &verdict, 1), 1);
 	EXPECT_EQ(read(done[0], &verdict, 1), 1);
 	EXPECT_EQ(verdict, 'y');
 }

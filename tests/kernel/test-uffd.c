@@ -187,6 +187,35 @@ TEST(closing_the_descriptor_lets_writers_go_on)
 	munmap(writer.at, PAGE);
 }
 
+/*
+ * move.c, pitfall 1. Since Linux 6.17 a call may span several mappings, unless userfaultfd
+ * has one of them; that is seen when its turn comes. Before, the new place is gone.
+ */
+TEST(mremap_of_several_mappings_has_changed_something_when_it_says_EFAULT)
+{
+	int uffd = open_uffd(0);
+	char *room = map_or_fail(3 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS);
+	char *to = (char *)(((uintptr_t)room + PAGE - 1) & ~(uintptr_t)(PAGE - 1)), *at;
+
+	pool_set(PAGE, 2);
+	at = map_populated(2 * PAGE);
+	fill_pages(at, 2 * PAGE, 1);
+	protect(uffd, at + PAGE);
+	EXPECT_EQ(mremap(at, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to), MAP_FAILED);
+	EXPECT_EQ(errno, EFAULT);
+	EXPECT_EQ(mapped_in(at + PAGE, PAGE), PAGE);
+	if (mapped_in(at, PAGE) == 0) {
+		EXPECT_EQ(huge_in(to, PAGE), PAGE);
+		EXPECT_TRUE(holds_pages(to, PAGE, 1));
+		munmap(to, PAGE);
+	} else {
+		EXPECT_EQ(mapped_in(to, 2 * PAGE), 0);
+		munmap(at, PAGE);
+	}
+	munmap(at + PAGE, PAGE);
+	close(uffd);
+}
+
 /* Why there is more than one way to hold writers. */
 TEST(full_userfaultfd_without_privilege_is_EPERM)
 {

@@ -51,7 +51,16 @@ test_linux_6_1_with_groups_of_version_1_holds() {
 test_linux_6_12_holds() {
 	# shellcheck disable=SC2046
 	in_machine 6.12 guest_limit=200 -- $(usual) tests/machines/guest-nodes \
-		tests/machines/guest-nodes-api
+		tests/machines/guest-nodes-api \
+		tests/faults/test-crew-nodes
+	nothing_skipped
+}
+
+# A page of 1 GiB, had at boot above 4 GiB; what doesn't fit it lies on pages of 2 MiB.
+test_linux_6_12_with_a_page_of_1_gib_uses_it_where_asked() {
+	HRESV_MACHINE_MIB=4608 in_machine 6.12 guest_limit=200 hugepagesz=1G hugepages=1 -- \
+		"tests/preload/test-one-gib mmap_of_1_gib_pages_off_their_line_has_the_usual_ones_before_and_behind" \
+		"tests/preload/test-one-gib part_of_a_segment_of_1_gib_pages_can_be_unmapped"
 	nothing_skipped
 }
 

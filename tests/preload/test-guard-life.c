@@ -60,6 +60,45 @@ TEST(mremap_of_own_huge_memory_keeps_the_limit_right)
 	run_with_us("moves_and_shrinks", "HUGETLB_LIMIT=10M");
 }
 
+/* The page that is written first after a fork is small from then on, and the rest is not. */
+PROGRAM(moves_what_was_copied)
+{
+	for (size_t written = 0; written < 3; written++) {
+		char *at = map_huge(3 * PAGE, RW), *room, *to;
+		int status = -1, over[2];
+		pid_t child;
+
+		room = mmap(NULL, 4 * PAGE, PROT_NONE, PRIVATE, -1, 0);
+		to = (char *)(((uintptr_t)room + PAGE - 1) & ~(uintptr_t)(PAGE - 1));
+		fill_pages(at, 3 * PAGE, 1);
+		REQUIRE_EQ(pipe(over), 0);
+		child = fork();
+		if (child == 0) {
+			close(over[1]);
+			read(over[0], &status, 1);
+			_exit(!holds_pages(at, 3 * PAGE, 1));
+		}
+		close(over[0]);
+		fill_pages(at + written * PAGE, PAGE, 2);
+		EXPECT_EQ(mremap(at, 3 * PAGE, 3 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to), to);
+		for (size_t i = 0; i < 3; i++)
+			fill_pages(to + i * PAGE, PAGE, 3 + (unsigned)i);
+		for (size_t i = 0; i < 3; i++)
+			EXPECT_TRUE(holds_pages(to + i * PAGE, PAGE, 3 + (unsigned)i));
+		close(over[1]);
+		waitpid(child, &status, 0);
+		EXPECT_EQ(status, 0);
+		EXPECT_EQ(munmap(to, 3 * PAGE), 0);
+	}
+}
+
+TEST(mremap_of_own_huge_memory_that_a_child_shares_moves_all_of_it)
+{
+	pool_set(PAGE, 4);
+	run_with_us("moves_what_was_copied");
+	EXPECT_EQ(pool_free(PAGE), 4);
+}
+
 static void child_and_parent_write(char *at, size_t bytes)
 {
 	int status = -1;

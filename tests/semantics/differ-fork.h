@@ -39,6 +39,8 @@ static void call_in_child(struct self *s, unsigned kind, size_t page, size_t n)
 	char *at = page_at(page);
 	long got;
 
+	if (model_cuts(page, n))
+		return;
 	if (kind == 0)
 		got = munmap(at, n * PAGE);
 	else if (kind == 1)

@@ -63,3 +63,18 @@ limit_of() {
 	put "sys/fs/cgroup/$1/hugetlb.2MB.${2}current" "$4"
 	put "sys/fs/cgroup/$1/hugetlb.2MB.events" "max 3"
 }
+
+# --- hresv check of it ---------------------------------------------------------------
+
+hresv=$BUILD/hresv
+
+# checks STATUS OPTION...: on the simulated machine; what it says is in $tmp/said
+checks() {
+	local want=$1
+	shift
+	requires_file "$hresv"
+	expect_exit "$want" env -u LD_PRELOAD HUGETLB_CONF="${conf:-/dev/null}" "$hresv" --root "$root" \
+		check "$@" >said 2>&1
+}
+
+says() { expect_contains said "$1"; }

@@ -182,3 +182,17 @@ TEST(text_listed_compares_whole_entries)
 	EXPECT_FALSE(text_listed(span_of("a::b"), ':', span_of("")));
 	EXPECT_FALSE(text_listed(span_of(NULL), ':', span_of("a")));
 }
+
+TEST(text_set_takes_lists_of_ranges)
+{
+	static const char *const wrong[] = { "", "x", "1,", ",1", "3-1", "1-", "-1", "1-2-3", "128", "0-128" };
+	uint64_t words[2] = { 7, 7 };
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		EXPECT_EQ(text_set(span_of(wrong[i]), words, 2), -EBADMSG);
+	EXPECT_EQ(words[0], 7);
+	EXPECT_EQ(words[1], 7);
+	EXPECT_EQ(text_set(span_of("0-3,8,62-64,127\n"), words, 2), 0);
+	EXPECT_EQ(words[0], UINT64_C(0xc00000000000010f));
+	EXPECT_EQ(words[1], UINT64_C(0x8000000000000001));
+}
