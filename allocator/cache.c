@@ -2,8 +2,7 @@
 /*
  * cache.c - the slow half of cache.h, and caches that wait for a thread
  *
- * Those that wait are a stack without a lock, so that a fork child finds it whole
- * whatever other threads were doing. Caches are pages that are never unmapped: a
+ * Those that wait are a stack without a lock. Caches are pages that are never unmapped: a
  * stale pointer to one can be followed, and a count beside the top of the stack
  * tells that it was stale.
  */
@@ -308,6 +307,16 @@ void cache_flush_idle(void)
 		cache = taken->next_idle;
 		push_idle(taken);
 	}
+}
+
+/*
+ * While fork copied page by page, other threads went on: a cache that waits there may
+ * be of one moment and the blocks on its lists of a later one, in somebody's use.
+ */
+void cache_forget_idle(void)
+{
+	__atomic_store_n(&caches.idle, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&caches.waiting, 0, __ATOMIC_RELAXED);
 }
 
 size_t cache_bytes(void)

@@ -64,6 +64,9 @@ void cache_flush(struct cache *cache);
 /* So does what waits for the next thread. */
 void cache_flush_idle(void);
 
+/* In a fork child: what waited is not to be trusted, and is left where it is. */
+void cache_forget_idle(void);
+
 /* Bytes of free blocks in all caches, roughly: others may be at them. */
 size_t cache_bytes(void);
 
