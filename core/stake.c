@@ -9,6 +9,7 @@
 #include "core/plan.h"
 
 #define TRIES 4		/* others may take the pages that were freed */
+#define FORK_PATIENCE_NS 20000000u	/* the whole program stands still */
 
 static void add_run(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
 {
@@ -42,7 +43,8 @@ bool stake_promise(const struct stake *s, struct promise *ret)
 	bool enough = !aside_holds_turn();
 
 	for (size_t i = 0; i < s->n && enough; i++) {
-		struct turn t = turn_take(TURN_ALONE, s->of[i].page_bytes);
+		struct turn t = turn_take_within(TURN_ALONE, s->of[i].page_bytes,
+						 FORK_PATIENCE_NS);
 		uint64_t spare = plan_spare(s->of[i].page_bytes);
 
 		enough = promise_add(ret, s->of[i].page_bytes, s->of[i].pages, spare);

@@ -41,6 +41,11 @@ int turn_open(size_t page_bytes)
 
 struct turn turn_take(enum turn_kind kind, size_t page_bytes)
 {
+	return turn_take_within(kind, page_bytes, TURN_PATIENCE_NS);
+}
+
+struct turn turn_take_within(enum turn_kind kind, size_t page_bytes, uint64_t patience_ns)
+{
 	static uint64_t hopeless_until;
 	const int operation = (kind == TURN_ALONE ? LOCK_EX : LOCK_SH) | LOCK_NB;
 	struct turn t = { .fd = turn_open(page_bytes) };
@@ -53,8 +58,8 @@ struct turn turn_take(enum turn_kind kind, size_t page_bytes)
 		bool may_wait = now >= __atomic_load_n(&hopeless_until, __ATOMIC_RELAXED);
 
 		if (!until)
-			until = now + TURN_PATIENCE_NS;
-		if (now >= until)
+			until = now + patience_ns;
+		if (now >= until && patience_ns == TURN_PATIENCE_NS)
 			__atomic_store_n(&hopeless_until, now + TURN_HOPELESS_NS,
 					 __ATOMIC_RELAXED);
 		if (now >= until || !may_wait || (err != -EWOULDBLOCK && err != -EINTR)) {

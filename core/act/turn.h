@@ -17,6 +17,7 @@
 #define HRESV_CORE_ACT_TURN_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define TURN_PATIENCE_NS 2000000000u
 
@@ -30,6 +31,8 @@ struct turn {
 int turn_open(size_t page_bytes);
 
 struct turn turn_take(enum turn_kind kind, size_t page_bytes);
+/* For whom a late answer is worse than coming up short. */
+struct turn turn_take_within(enum turn_kind kind, size_t page_bytes, uint64_t patience_ns);
 void turn_drop(struct turn *t);
 
 #endif

@@ -3,9 +3,15 @@
  * Promises of pages: added up, forgotten with their descriptors, kept below the
  * limits of groups, refused when an account can't be kept.
  */
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <time.h>
+
 #include "core/act/ledger.h"
 #include "core/act/promise.h"
 #include "core/act/turn.h"
+#include "core/base/sys.h"
+#include "core/stake.h"
 #include "tests/harness/faults.h"
 #undef KIB
 #undef MIB
@@ -119,6 +125,37 @@ TEST(promise_is_refused_beyond_a_reservation_limit)
 	promise_end(&p);
 	EXPECT_TRUE(promise_add(&p, PAGE, 3, 20));
 	promise_end(&p);
+}
+
+static long slept_ns;
+
+static long count_sleep(long nr, const long args[6], bool *ret_handled)
+{
+	const struct timespec *span = (const struct timespec *)args[0];
+
+	(void)ret_handled;
+	if (nr == SYS_nanosleep)
+		slept_ns += span->tv_sec * 1000000000L + span->tv_nsec;
+	return 0;
+}
+
+/* A process that populates much, or was stopped while it did, keeps its turn. */
+TEST(stake_of_a_fork_waits_for_a_turn_for_a_moment_only)
+{
+	const struct stake s = { .bytes = PAGE, .n = 1, .of = { { PAGE, 1 } } };
+	struct promise p = { 0 };
+	int kept;
+
+	pool_set(2 * MIB, 4);
+	kept = turn_open(PAGE);
+	REQUIRE_EQ(flock(kept, LOCK_SH), 0);
+	sys_set_hook(count_sleep);
+	EXPECT_TRUE(stake_promise(&s, &p));
+	sys_set_hook(NULL);
+	EXPECT_GT(slept_ns, 1000000);
+	EXPECT_LT(slept_ns, 100000000);
+	promise_end(&p);
+	close(kept);
 }
 
 TEST(promise_that_fails_anywhere_leaves_no_descriptor_and_no_promise)
