@@ -52,7 +52,7 @@ test_linux_6_12_holds() {
 	# shellcheck disable=SC2046
 	in_machine 6.12 guest_limit=200 -- $(usual) tests/machines/guest-nodes \
 		tests/machines/guest-nodes-api \
-		tests/faults/test-crew-nodes
+		tests/machines/guest-crew
 	nothing_skipped
 }
 
