@@ -99,7 +99,7 @@ void *class_told(void *at, size_t bytes, size_t align)
 	if (!at)
 		return NULL;
 	if (bytes <= CLASS_MOST && align <= CLASS_MOST) {
-		if (align > 2 * sizeof(void *))
+		if (align >= 2 * sizeof(void *))
 			bytes = je_sallocx(at, 0);
 		class = bytes <= CLASS_MOST ? class_for(bytes) : 0;
 	}

@@ -271,6 +271,37 @@ static void thread_crowds(void)
 	CHECK(resident_kib() - before < 16 << 10);
 }
 
+/* The first call a thread makes: small, on a line that its size alone would not give it. */
+static void *aligned_work(void *arg)
+{
+	enum { N = 500 };
+	char *at[N];
+	void *first;
+
+	CHECK(posix_memalign(&first, 16, 8) == 0);
+	CHECK(malloc_usable_size(first) >= 8 && (uintptr_t)first % 16 == 0);
+	for (int i = 0; i < N; i++) {
+		at[i] = malloc(16);
+		memset(at[i], i, 16);
+	}
+	for (int i = 0; i < N; i++) {
+		CHECK(malloc_usable_size(at[i]) >= 16);
+		at[i] = realloc(at[i], 40);
+		for (int j = 0; j < 16; j++)
+			CHECK(at[i][j] == (char)i);
+	}
+	free(first);
+	for (int i = 0; i < N; i++)
+		free(at[i]);
+	return arg;
+}
+
+static void thread_aligned(void)
+{
+	for (int i = 0; i < 50; i++)
+		run_threads(aligned_work, 4);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct prog_case cases[] = {
@@ -278,6 +309,7 @@ int main(int argc, char **argv)
 		{ "fork_with_threads", fork_with_threads },
 		{ "thread_exit", thread_exit },
 		{ "thread_crowds", thread_crowds },
+		{ "thread_aligned", thread_aligned },
 	};
 
 	return run_case(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
