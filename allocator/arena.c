@@ -220,8 +220,7 @@ bool arena_start(void)
 	size_t n = 2;
 
 	arenas.hooks = &extents_hooks;
-	arenas.has_key = pthread_atfork(NULL, NULL, cache_forget_idle) == 0 &&
-			 pthread_key_create(&arenas.key, thread_ends) == 0;
+	arenas.has_key = pthread_key_create(&arenas.key, thread_ends) == 0;
 	if (je_mallctlnametomib("thread.arena", arenas.thread_mib, &n) != 0 ||
 	    je_mallctl("arena.0.extent_hooks", NULL, NULL, &arenas.hooks,
 		       sizeof(arenas.hooks)) != 0)

@@ -136,8 +136,8 @@ static void *fresh(const struct cache *cache, unsigned class)
 void *cache_refill(struct cache *cache, unsigned class)
 {
 	struct cache_bin *bin = &cache->bin[class];
-	void **last = &bin->head, *first = fresh(cache, class), *at;
 	const int saved = errno;
+	void **last = &bin->head, *first = fresh(cache, class), *at;
 	uint32_t batch, n;
 
 	cache->short_at[class] = ++cache->misses;
@@ -153,8 +153,7 @@ void *cache_refill(struct cache *cache, unsigned class)
 	}
 	*last = NULL;
 	tidy_if_grown();
-	if (first)
-		errno = saved;
+	errno = first ? saved : ENOMEM;
 	return first;
 }
 
@@ -169,13 +168,28 @@ void cache_overflow(struct cache *cache, unsigned class, void *at)
 		give_back(cache, class, bin->n - bin->most / 2);
 }
 
+/*
+ * The engine's "tcache.flush" makes the cache anew at its next use, and where there is no
+ * memory for it aborts the program at the use after that.
+ */
+static void renew_behind(struct cache *cache)
+{
+	size_t bytes = sizeof(cache->behind);
+	int arena_flag = cache->flags & ~behind(cache);
+
+	if (!cache->has_behind)
+		return;
+	je_mallctl("tcache.destroy", NULL, NULL, &cache->behind, bytes);
+	cache->has_behind = je_mallctl("tcache.create", &cache->behind, &bytes, NULL, 0) == 0;
+	cache->flags = arena_flag | behind(cache);
+}
+
 void cache_flush(struct cache *cache)
 {
 	for (unsigned i = 1; i <= classes.n; i++)
 		if (cache->bin[i].n)
 			give_back(cache, i, cache->bin[i].n);
-	if (cache->has_behind)
-		je_mallctl("tcache.flush", NULL, NULL, &cache->behind, sizeof(cache->behind));
+	renew_behind(cache);
 }
 
 /* Past the lists ---------------------------------------------------------------------- */
