@@ -113,12 +113,33 @@ static void protect_run(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
 	}
 }
 
+/* Writes to it without a change, unclaimed: the thread copies it, or lets it go. */
+static void touch(uintptr_t at)
+{
+	page_word word = pagemap_get(at) & ~WORD_MARKS;
+
+	if (word_is_private_huge(word) && (word_prot(word) & PROT_WRITE) && !word_pkey(word))
+		__atomic_fetch_or((volatile char *)at, 0, __ATOMIC_RELAXED);
+}
+
+/* Where a fork before this one protected it, the caller would wait for itself below. */
+static __attribute__((noinline)) void touch_own_stack(void)
+{
+	char here;
+	uintptr_t at = (uintptr_t)&here;
+
+	touch(at - STACK_BELOW);
+	touch(at);
+}
+
 /* The caller would wait for itself if it wrote to its own stack with it claimed. */
 static void free_own_stack(void)
 {
 	char here;
 	uintptr_t at = (uintptr_t)&here;
 
+	if (copier_is_on())
+		touch_own_stack();
 	for (uintptr_t near = at - STACK_BELOW; near <= at + STACK_BELOW; near += STACK_BELOW) {
 		page_word word = pagemap_get(near) & ~WORD_MARKS;
 
@@ -232,15 +253,6 @@ static void own_run(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
 		cow_own_all(at, at + 1);
 		pagemap_unclaim(&c);
 	}
-}
-
-/* As free_own_stack(), where it is protected already: the thread copies it, unclaimed. */
-static __attribute__((noinline)) void touch_own_stack(void)
-{
-	volatile char below[STACK_BELOW];
-
-	for (size_t i = 0; i < sizeof(below); i += 4096)
-		below[i] = 0;
 }
 
 bool cow_copy_all(void)
