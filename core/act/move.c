@@ -202,8 +202,10 @@ static void move_back(const struct moving *m, const struct piece *end)
 	set_old_words(m, end->lo, m->at + m->bytes, true);
 	while (end-- > p)
 		if ((end->left || take_place(end->lo, end->hi - end->lo)) &&
-		    move_one(m->to + (end->lo - m->at), end->hi - end->lo, end->lo, 0) == 0)
+		    move_one(m->to + (end->lo - m->at), end->hi - end->lo, end->lo, 0) == 0) {
 			set_old_words(m, end->lo, end->hi, true);
+			cow_follow(end->lo, end->hi, end->word);
+		}
 }
 
 static long move_all(const struct moving *m)
@@ -224,6 +226,7 @@ static long move_all(const struct moving *m)
 		}
 		if (err) {
 			move_back(m, p);
+			cow_follow(p->lo, p->hi, p->word);
 			return err;
 		}
 	}
