@@ -24,6 +24,7 @@
  */
 #include "core/act/copier.h"
 
+#include <errno.h>
 #include <linux/userfaultfd.h>
 #include <sys/syscall.h>
 
@@ -99,6 +100,21 @@ static void leave_alone(int fd, uintptr_t at)
 	writers_wake(fd, at, GRANULE);
 }
 
+static bool is_nobodys(uintptr_t at)
+{
+	return !(pagemap_get(at) & (WORD_KIND_MASK | WORD_CLAIMED));
+}
+
+/* It may be somebody's now, but a fork has not protected it yet. */
+static bool leave_unclaimed(int fd, uintptr_t at)
+{
+	if (!lock_try(&state.lock))
+		return false;
+	leave_alone(fd, at);
+	lock_drop(&state.lock);
+	return true;
+}
+
 static void handle_claimed(int fd, int pages_fd, uintptr_t fault)
 {
 	const page_word word = pagemap_get(fault) & ~WORD_MARKS;
@@ -122,7 +138,7 @@ static void handle(int fd, int pages_fd, uintptr_t fault)
 	if (pagemap_try_claim(at, at + 1, &c)) {
 		handle_claimed(fd, pages_fd, fault);
 		pagemap_unclaim(&c);
-	} else {
+	} else if (!is_nobodys(at) || !leave_unclaimed(fd, at)) {
 		sys_sleep_ns(CLAIMED_AGAIN_NS);
 		writers_wake(fd, at, GRANULE);
 	}
@@ -148,13 +164,15 @@ static void leave_run(uintptr_t lo, uintptr_t hi, page_word word, void *arg)
 {
 	struct ending *e = arg;
 	struct claim c;
+	page_word now;
 
 	if (!e->all || !word_is_private_huge(word))
 		return;
 	note_page(&(struct claim){ lo, hi });
 	e->all = pagemap_try_claim(lo, hi, &c);
 	if (e->all) {
-		writers_leave(e->fd, lo, hi - lo);
+		e->all = pagemap_run(lo, hi, &now) == hi && now == word &&
+			 writers_leave(e->fd, lo, hi - lo) == 0;
 		pagemap_unclaim(&c);
 	}
 	note_page(&(struct claim){ 0 });
@@ -166,13 +184,20 @@ static void turn(bool on, int fd)
 	__atomic_store_n(&state.on, on, __ATOMIC_SEQ_CST);
 }
 
-/* True when it is over. Never while a fork is under way, nor while a page is claimed. */
+/*
+ * True when it is over. Never while a fork is under way, nor while anybody is at our
+ * memory: pages on their way from one place to another have no word to be found by.
+ */
 static bool end_if_idle(int fd, int pages_fd)
 {
 	struct ending e = { .fd = fd };
 
-	if (!lock_try(&state.lock))
+	if (sharing_any(pages_fd, &state.last_shared) || !lock_try(&state.lock))
 		return false;
+	if (!gate_try_close()) {
+		lock_drop(&state.lock);
+		return false;
+	}
 	if (!sharing_any(pages_fd, &state.last_shared)) {
 		e.all = true;
 		turn(false, fd);
@@ -180,6 +205,7 @@ static bool end_if_idle(int fd, int pages_fd)
 		if (!e.all)
 			turn(true, fd);
 	}
+	gate_open();
 	lock_drop(&state.lock);
 	return e.all;
 }
@@ -232,8 +258,11 @@ int copier_start(int fd)
 	err = thread_start(&state.thread, serve, (void *)(intptr_t)fd);
 	if (err)
 		return err;
-	while (!__atomic_load_n(&state.settled, __ATOMIC_ACQUIRE))
+	while (!__atomic_load_n(&state.settled, __ATOMIC_ACQUIRE)) {
+		if (thread_ended(&state.thread))
+			return -ESRCH;
 		sys_futex_wait(&state.settled, 0, &look_again);
+	}
 	turn(true, fd);
 	return 0;
 }

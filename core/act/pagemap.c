@@ -211,7 +211,7 @@ static bool word_try_claim(page_word *w)
 		if (__atomic_compare_exchange_n(w, &old, old | WORD_CLAIMED, true,
 						__ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
 			return true;
-	return !(old & WORD_CLAIMED);
+	return false;
 }
 
 bool pagemap_try_claim(uintptr_t lo, uintptr_t hi, struct claim *ret_claim)

@@ -218,7 +218,10 @@ struct claim {
 
 struct claim pagemap_claim(uintptr_t lo, uintptr_t hi);
 
-/* The same, but false, with nothing claimed, where another thread has one of them. */
+/*
+ * The same, but false, with nothing claimed, where another thread has one of them, or
+ * one is not ours: who is no guest could drop the claim of whoever maps there next.
+ */
 bool pagemap_try_claim(uintptr_t lo, uintptr_t hi, struct claim *ret_claim);
 
 /*

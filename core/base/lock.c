@@ -213,6 +213,21 @@ void gate_close(void)
 	role = GATE_FORKER;
 }
 
+bool gate_try_close(void)
+{
+	uint32_t nobody = 0;
+
+	if (!lock_try(&gate.closer))
+		return false;
+	if (!__atomic_compare_exchange_n(&gate.word, &nobody, GATE_CLOSED, false,
+					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+		lock_drop(&gate.closer);
+		return false;
+	}
+	role = GATE_FORKER;
+	return true;
+}
+
 void gate_open(void)
 {
 	role = GATE_OUTSIDE;

@@ -77,6 +77,8 @@ void gate_breathe(void);
 
 /* fork: closes the gate, waits until no guest is inside. One closer at a time. */
 void gate_close(void);
+/* The same for who must not wait: false when a guest is inside, or another closer. */
+bool gate_try_close(void);
 void gate_open(void);
 /* In a fork child: open, no guests. */
 void gate_renew(void);
