@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/fork/keeper.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/memory.h"
 #include "tests/harness/pool.h"
@@ -33,15 +34,6 @@ static inline void *map(size_t bytes, int flags)
 static inline void pause_ms(long ms)
 {
 	nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
-}
-
-static inline int status_of(pid_t pid)
-{
-	int status = -1;
-
-	while (waitpid(pid, &status, __WALL) < 0 && errno == EINTR)
-		;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 /* What a child does: it sees the moment of the fork, also after the parent wrote. */
@@ -89,28 +81,6 @@ static inline void try_way(const char *name, pid_t (*way)(void))
 		be_child(at);
 	be_parent(at, pid);
 	EXPECT_EQ(munmap(at, BYTES), 0);
-}
-
-/* Shares what the parent has, until it is told to end. */
-static inline pid_t keep_a_child(int stop[2])
-{
-	pid_t pid;
-	char c;
-
-	REQUIRE_EQ(pipe(stop), 0);
-	pid = fork();
-	if (pid == 0) {
-		close(stop[1]);
-		_exit((int)read(stop[0], &c, 1));
-	}
-	close(stop[0]);
-	return pid;
-}
-
-static inline void end_child(int stop[2], pid_t pid)
-{
-	close(stop[1]);
-	EXPECT_EQ(status_of(pid), 0);
 }
 
 #define EVERY_POOL(program, ...)                                                             \

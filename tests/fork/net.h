@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/fork/keeper.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/memory.h"
 #include "tests/harness/pool.h"
@@ -28,33 +29,6 @@ static inline void *map(size_t bytes, int flags)
 	return at;
 }
 
-static inline int status_of(pid_t pid)
-{
-	int status = -1;
-
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-/* A child that keeps what it shares until told; a policy that shares without a page to spare. */
-static inline pid_t keeper(int ret_stop[2])
-{
-	pid_t pid;
-	char c;
-
-	REQUIRE_EQ(pipe(ret_stop), 0);
-	pid = fork();
-	if (pid == 0) {
-		close(ret_stop[1]);
-		if (read(ret_stop[0], &c, 1) < 0)
-			_exit(1);
-		_exit(0);
-	}
-	close(ret_stop[0]);
-	return pid;
-}
-
 static inline char *shared_with_a_child(int stop[2], pid_t *ret_pid)
 {
 	char *at = map(BYTES, MAP_PRIVATE);
@@ -63,12 +37,6 @@ static inline char *shared_with_a_child(int stop[2], pid_t *ret_pid)
 	REQUIRE_EQ(huge_in(at, BYTES), BYTES);
 	*ret_pid = keeper(stop);
 	return at;
-}
-
-static inline void end_keeper(int stop[2], pid_t pid)
-{
-	close(stop[1]);
-	EXPECT_EQ(status_of(pid), 0);
 }
 
 /* A handler of the program's, and what it was told. */

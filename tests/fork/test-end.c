@@ -30,10 +30,10 @@ PROGRAM(waits_for_the_end)
 {
 	char *at = fresh();
 	int stop[2];
-	pid_t pid = keep_a_child(stop);
+	pid_t pid = keeper(stop);
 
 	EXPECT_EQ(threads(), 2);
-	end_child(stop, pid);
+	end_keeper(stop, pid);
 	wait_for_the_end();
 	fill_pages(at, BYTES, 2);
 	EXPECT_EQ(huge_in(at, BYTES), BYTES);
@@ -54,11 +54,11 @@ PROGRAM(takes_its_heap_again)
 
 	fill_pages(at, BYTES, 1);
 	REQUIRE_GE(huge_in(at, BYTES), BYTES - PAGE);
-	pid = keep_a_child(stop);
+	pid = keeper(stop);
 	REQUIRE_EQ(threads(), 2);
 	free(at);
 	malloc_trim(0);
-	end_child(stop, pid);
+	end_keeper(stop, pid);
 	wait_for_the_end();
 	at = malloc(BYTES);
 	fill_pages(at, BYTES, 2);
@@ -78,14 +78,14 @@ PROGRAM(locks_what_it_shares)
 {
 	char *at = fresh();
 	int stop[2];
-	pid_t pid = keep_a_child(stop);
+	pid_t pid = keeper(stop);
 
 	close_range((unsigned)stop[1] + 1, ~0u, 0);
 	EXPECT_EQ(mlock(at, BYTES), 0);
 	fill_pages(at, BYTES, 2);
 	EXPECT_TRUE(holds_pages(at, BYTES, 2));
 	EXPECT_EQ(munlock(at, BYTES), 0);
-	end_child(stop, pid);
+	end_keeper(stop, pid);
 	wait_for_the_end();
 	fill_pages(at, BYTES, 3);
 	EXPECT_TRUE(holds_pages(at, BYTES, 3));
@@ -102,10 +102,10 @@ PROGRAM(locks_after_the_end)
 {
 	char *at = fresh();
 	int stop[2];
-	pid_t pid = keep_a_child(stop);
+	pid_t pid = keeper(stop);
 
 	close_range((unsigned)stop[1] + 1, ~0u, 0);
-	end_child(stop, pid);
+	end_keeper(stop, pid);
 	EXPECT_EQ(mlock(at, BYTES), 0);
 	fill_pages(at, BYTES, 2);
 	wait_for_the_end();

@@ -23,13 +23,13 @@ PROGRAM(leaves_its_namespace)
 {
 	char *at = fresh();
 	int stop[2], own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	pid_t pid = keep_a_child(stop);
+	pid_t pid = keeper(stop);
 
 	EXPECT_EQ(setns(own, CLONE_NEWNS), 0);
 	EXPECT_EQ(unshare(CLONE_NEWUSER), 0);
 	EXPECT_TRUE(holds_pages(at, BYTES, 1));
 	close(own);
-	end_child(stop, pid);
+	end_keeper(stop, pid);
 	pid = fork();
 	if (pid == 0)
 		be_child(at);
@@ -56,11 +56,11 @@ PROGRAM(leaves_it_by_number)
 {
 	char *at = fresh();
 	int stop[2];
-	pid_t pid = keep_a_child(stop);
+	pid_t pid = keeper(stop);
 
 	at[0] = 2;
 	EXPECT_EQ(syscall(SYS_unshare, CLONE_NEWUSER), 0);
-	end_child(stop, pid);
+	end_keeper(stop, pid);
 }
 
 TEST(unshare_by_number_works_while_pages_are_shared)
@@ -82,7 +82,7 @@ PROGRAM(has_a_thread)
 {
 	char *at = fresh();
 	int stop[2];
-	pid_t pid = keep_a_child(stop);
+	pid_t pid = keeper(stop);
 	pthread_barrier_t both;
 	pthread_t thread;
 
@@ -94,7 +94,7 @@ PROGRAM(has_a_thread)
 	EXPECT_TRUE(holds_pages(at, BYTES, 1));
 	pthread_barrier_wait(&both);
 	pthread_join(thread, NULL);
-	end_child(stop, pid);
+	end_keeper(stop, pid);
 }
 
 TEST(unshare_is_refused_to_a_program_with_threads)
