@@ -179,9 +179,9 @@ $(BUILD)/hresv: $(TOOLS_OBJ) $(CORE_A)
 # Debian's archive defines malloc and its family, and has one C++ member. Ours are
 # the only malloc: jemalloc's public names get the prefix je_, as its private ones
 # have. So do the functions that its profiler (off) would draw libm and an unwinder in for,
-# and the calls that must not come round to our own mmap; allocator/engine.c defines
-# these. Its constructor goes: it is started when it is first needed.
-JEMALLOC_NEEDS := exp log round mmap munmap madvise mprotect _Unwind_Backtrace _Unwind_GetIP
+# the calls that must not come round to our own mmap, and pthread_atfork;
+# allocator/engine.c defines these. Its constructor goes: it is started when it is first needed.
+JEMALLOC_NEEDS := exp log round mmap munmap madvise mprotect pthread_atfork _Unwind_Backtrace _Unwind_GetIP
 ifneq ($(JEMALLOC_ARCHIVE),)
 JEMALLOC := $(BUILD)/jemalloc/libjemalloc.a
 $(MALLOC_SO) $(MALLOC_A) $(if $(ALLOCATOR_OBJ),$(HRESV_SO) $(COMPAT_SO)): $(JEMALLOC)

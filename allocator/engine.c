@@ -13,6 +13,11 @@
  * 2. What can't be unmapped (the process has as many mappings as it may) it would tell
  *    on the program's standard error, and then forget. So it is not told.
  *
+ * 3. It has fork handlers registered when it starts, which may be within a fork handler:
+ *    before glibc 2.36 these run with the lock that registering takes. And handlers run in
+ *    the reverse order, so that those of libraries that came before would find its locks
+ *    taken. So they are kept, and called by ours, which are there first (fork.c).
+ *
  * The options, with the reasons and the figures behind them: docs/ALLOCATOR.md.
  * The user's MALLOC_CONF comes after ours and wins, but for what our arenas rest
  * on: the engine makes none by itself (arena.c does), and keeps address space.
@@ -39,6 +44,7 @@ void *je_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset)
 int je_munmap(void *at, size_t bytes);
 int je_madvise(void *at, size_t bytes, int advice);
 int je_mprotect(void *at, size_t bytes, int prot);
+int je_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 double je_exp(double x);
 double je_log(double x);
 double je_round(double x);
@@ -88,6 +94,35 @@ int je_madvise(void *at, size_t bytes, int advice)
 int je_mprotect(void *at, size_t bytes, int prot)
 {
 	return (int)result(sys_mprotect((uintptr_t)at, bytes, prot));
+}
+
+static struct {
+	void (*prepare)(void);
+	void (*parent)(void);
+	void (*child)(void);
+} handlers;
+
+int je_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
+{
+	handlers.prepare = prepare;
+	handlers.parent = parent;
+	handlers.child = child;
+	return 0;
+}
+
+void engine_fork_prepare(void)
+{
+	handlers.prepare();
+}
+
+void engine_fork_parent(void)
+{
+	handlers.parent();
+}
+
+void engine_fork_child(void)
+{
+	handlers.child();
 }
 
 double je_round(double x)

@@ -15,6 +15,11 @@
 #define JEMALLOC_NO_RENAME
 #include <jemalloc/jemalloc.h>
 
+/* Its fork handlers, which take all its locks and drop or renew them. The engine is up. */
+void engine_fork_prepare(void);
+void engine_fork_parent(void);
+void engine_fork_child(void);
+
 /* Read after MALLOC_CONF; the header has no name for it. */
 extern const char *je_malloc_conf_2_conf_harder;
 

@@ -1,25 +1,53 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fork.c - the library alone needs the fork policy too
+ * fork.c - what the allocator does at a fork, and that the library alone has the fork policy
  *
- * Before the engine's own constructor, which registers handlers that take its
- * locks: ours must run after them, when no thread can hold one and wait for us.
+ * Registered before anybody else's handlers, so that prepare runs after theirs, which may
+ * allocate, and just before core's: when the gate closes no thread can hold one of the
+ * engine's locks and wait for us. Not when the engine starts, which a fork handler's malloc
+ * may bring about: before glibc 2.36 they run with the lock that this takes.
  */
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "allocator/cache.h"
+#include "allocator/engine.h"
+#include "allocator/mode.h"
+#include "allocator/next.h"
 #include "core/fork.h"
 
 /* glibc's own name: what pthread_atfork() is made of (core/fork.c). */
 extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
 			     void *owner);
 
-/*
- * Not when the engine starts, which a fork handler's malloc may bring about: before
- * glibc 2.36 they run with the lock that this takes.
- */
+/* The thread that forks has the engine's locks. */
+static __thread bool engine_frozen __attribute__((tls_model("initial-exec")));
+
+static void prepare(void)
+{
+	engine_frozen = mode_freeze() == MODE_OURS;
+	if (engine_frozen)
+		engine_fork_prepare();
+}
+
+static void parent(void)
+{
+	if (engine_frozen)
+		engine_fork_parent();
+	mode_thaw();
+}
+
+static void child(void)
+{
+	if (engine_frozen)
+		engine_fork_child();
+	mode_renew();
+	cache_forget_idle();
+}
+
 __attribute__((constructor(101))) static void start(void)
 {
+	next_look();
 	fork_start();
-	__register_atfork(NULL, NULL, cache_forget_idle, NULL);
+	__register_atfork(prepare, parent, child, NULL);
 }

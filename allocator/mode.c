@@ -7,6 +7,10 @@
  *    come from the starting thread and get early blocks; other threads wait.
  * 2. Before libc has set up its environment there is no configuration. The
  *    loader's own blocks are early ones, whatever is decided later.
+ * 3. Threads that wait may hold the loader's lock: a constructor within dlopen(). So the
+ *    start of the engine takes none of the loader's (next_look()).
+ * 4. A child has no starter: a fork waits until the start is through, and nobody starts
+ *    until it is done.
  */
 #include "allocator/mode.h"
 
@@ -23,14 +27,32 @@ __thread bool mode_thread_ready;
 
 static __thread bool binding __attribute__((tls_model("initial-exec")));
 
-static struct {
-	uint32_t mode;		/* a futex word */
-	uint32_t starter;	/* thread, while MODE_STARTING */
-} state;
+/* What the thread that forks has done to the start. */
+static __thread enum { FROZE_NOTHING, FROZE_START, FROZE_OWN } frozen
+	__attribute__((tls_model("initial-exec")));
+
+/*
+ * The mode, and above it the thread that is at it while MODE_STARTING: one word, so that
+ * a signal handler never finds the one without the other. A futex.
+ */
+static uint32_t state;
+
+#define MODE_MASK 3u
+
+static uint32_t starting_by_me(void)
+{
+	return MODE_STARTING | (uint32_t)sys_gettid() << 2;
+}
 
 enum mode mode_now(void)
 {
-	return (enum mode)__atomic_load_n(&state.mode, __ATOMIC_ACQUIRE);
+	return (enum mode)(__atomic_load_n(&state, __ATOMIC_ACQUIRE) & MODE_MASK);
+}
+
+static void become(enum mode mode)
+{
+	__atomic_store_n(&state, mode, __ATOMIC_RELEASE);
+	sys_futex_wake(&state, INT32_MAX);
 }
 
 static enum mode decide(void)
@@ -64,28 +86,60 @@ static void settle(enum mode mode)
 		mode = MODE_OURS;
 	if (mode == MODE_OURS && !arena_start())
 		mode = next_find() ? MODE_NEXT : MODE_OURS;
-	__atomic_store_n(&state.mode, mode, __ATOMIC_RELEASE);
-	sys_futex_wake(&state.mode, INT32_MAX);
+	become(mode);
+}
+
+/*
+ * The one who may start, or hold others from it: @mine is then the word. What else it is:
+ * decided, or @mine already. Waits for others.
+ */
+static uint32_t take_start(uint32_t mine)
+{
+	for (;;) {
+		uint32_t was = MODE_EARLY;
+
+		if (__atomic_compare_exchange_n(&state, &was, mine, false, __ATOMIC_ACQ_REL,
+						__ATOMIC_ACQUIRE))
+			return MODE_EARLY;
+		if ((was & MODE_MASK) != MODE_STARTING || was == mine)
+			return was;
+		sys_futex_wait(&state, was, NULL);
+	}
 }
 
 /* Returns with the mode decided, or MODE_STARTING for the thread that is at it. */
 static enum mode start(enum mode wanted)
 {
-	uint32_t was = MODE_EARLY, self = (uint32_t)sys_gettid();
+	uint32_t was = take_start(starting_by_me());
 
-	if (__atomic_compare_exchange_n(&state.mode, &was, MODE_STARTING, false,
-					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-		__atomic_store_n(&state.starter, self, __ATOMIC_RELEASE);
-		settle(wanted);
-		return mode_now();
-	}
-	while (was == MODE_STARTING) {
-		if (__atomic_load_n(&state.starter, __ATOMIC_ACQUIRE) == self)
-			return MODE_STARTING;
-		sys_futex_wait(&state.mode, MODE_STARTING, NULL);
-		was = mode_now();
-	}
-	return (enum mode)was;
+	if (was != MODE_EARLY)
+		return (enum mode)(was & MODE_MASK);
+	settle(wanted);
+	return mode_now();
+}
+
+enum mode mode_freeze(void)
+{
+	uint32_t was = take_start(starting_by_me());
+
+	frozen = was == MODE_EARLY		       ? FROZE_START :
+		 (was & MODE_MASK) == MODE_STARTING ? FROZE_OWN :
+							 FROZE_NOTHING;
+	return (enum mode)(was & MODE_MASK);
+}
+
+void mode_thaw(void)
+{
+	if (frozen == FROZE_START)
+		become(MODE_EARLY);
+	frozen = FROZE_NOTHING;
+}
+
+void mode_renew(void)
+{
+	if (frozen == FROZE_OWN)
+		__atomic_store_n(&state, starting_by_me(), __ATOMIC_RELEASE);
+	mode_thaw();
 }
 
 static void bind_thread(void)

@@ -52,4 +52,13 @@ enum mode mode_settled(void);
 /* As it is now, without starting anything. */
 enum mode mode_now(void);
 
+/*
+ * fork: waits for a start that is under way, tells the mode, and lets nobody start until
+ * it is thawed in the parent and renewed in the child, by the same thread. One that forks
+ * amid its own start, in a signal handler, waits for nobody.
+ */
+enum mode mode_freeze(void);
+void mode_thaw(void);
+void mode_renew(void);
+
 #endif

@@ -53,12 +53,21 @@ static void *find(const char *name, void *ours)
 
 #define FIND(name) (*(void **)(void *)&found.name = find(#name, (void *)(uintptr_t)name))
 
-bool next_is_in_front(void)
+static enum { NOT_LOOKED, IN_FRONT, BEHIND } other;
+
+void next_look(void)
 {
 	/* A static program with dlsym has nothing to find by it. */
 	void *first = dlsym ? dlsym(RTLD_DEFAULT, "malloc") : NULL;
 
-	return first && !is_ours(first, (void *)(uintptr_t)family_malloc);
+	other = first && !is_ours(first, (void *)(uintptr_t)family_malloc) ? IN_FRONT : BEHIND;
+}
+
+bool next_is_in_front(void)
+{
+	if (other == NOT_LOOKED)
+		next_look();
+	return other == IN_FRONT;
 }
 
 bool next_find(void)

@@ -55,6 +55,12 @@ bool next_find(void);
  */
 bool next_is_in_front(void);
 
+/*
+ * Has that looked up while the process has one thread. Later it takes the loader's lock, and
+ * another thread may hold that, in dlopen(), and wait for the start of the engine.
+ */
+void next_look(void);
+
 /* After next_find() was true. */
 const struct next *next(void);
 
