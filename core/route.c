@@ -291,6 +291,9 @@ long route_map(const struct request *rq)
 
 	if (!conf || !conf->active)
 		return as_asked(rq);
+	/* A handler in the middle of what we do: a filter's, of a call of ours (lock.h). */
+	if (gate_role() != GATE_OUTSIDE && !replaces(rq))
+		return as_asked(rq);
 	verdict = eligible(rq, conf, plan_page_bytes(rq->use), &why);
 	/* HUGETLB_EXPLICIT=kernel: but for memory of ours that has to make way. */
 	if (conf->explicit_requests == EXPLICIT_KERNEL && verdict == VERDICT_GUARD && !replaces(rq))

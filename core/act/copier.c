@@ -210,11 +210,15 @@ static bool end_if_idle(int fd, int pages_fd)
 	return e.all;
 }
 
-/* Nothing in the thread's table but what it reads. */
-static void keep_only(int fd)
+/*
+ * Nothing in the thread's table but what it reads. False: the table is still the
+ * program's, which may close the number and open something of its own there.
+ */
+static bool keep_only(int fd)
 {
-	sys_call(SYS_close_range, 0, fd - 1, CLOSE_RANGE_UNSHARE_FLAG, 0, 0, 0);
-	sys_call(SYS_close_range, fd + 1, ~0u, CLOSE_RANGE_UNSHARE_FLAG, 0, 0, 0);
+	return sys_call(SYS_close_range, fd + 1, ~0u, CLOSE_RANGE_UNSHARE_FLAG, 0, 0, 0) == 0 &&
+	       (fd == 0 ||
+		sys_call(SYS_close_range, 0, fd - 1, CLOSE_RANGE_UNSHARE_FLAG, 0, 0, 0) == 0);
 }
 
 /* Looks soon after a fork, when the child may exec, and seldom later. */
@@ -231,7 +235,9 @@ static void serve(void *arg)
 {
 	int fd = (int)(intptr_t)arg, pages_fd;
 
-	keep_only(fd);
+	gate_stay_out();
+	if (!keep_only(fd))
+		return;
 	pages_fd = sharing_open();
 	__atomic_store_n(&state.settled, 1, __ATOMIC_RELEASE);
 	sys_futex_wake(&state.settled, 1);

@@ -30,6 +30,7 @@ static struct {
 /* The innermost operation of this thread, NULL outside; and what it is to the gate. */
 static __thread struct quiet *inside __attribute__((tls_model("initial-exec")));
 static __thread enum gate_role role __attribute__((tls_model("initial-exec")));
+static __thread bool stays_out __attribute__((tls_model("initial-exec")));
 
 #ifdef HRESV_DEBUG_LOCKS
 static __thread uint32_t ranks_held __attribute__((tls_model("initial-exec")));
@@ -99,9 +100,10 @@ static uint64_t signal_bit(int number)
 
 void quiet_enter(struct quiet *ret_q)
 {
+	/* What the kernel sends for what the thread itself does kills it when held back. */
 	const uint64_t held_back =
 		~(signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGILL) |
-		  signal_bit(SIGFPE) | signal_bit(SIGTRAP));
+		  signal_bit(SIGFPE) | signal_bit(SIGTRAP) | signal_bit(SIGSYS));
 
 	ret_q->old_mask = 0;
 	sys_sigmask(SIG_BLOCK, &held_back, &ret_q->old_mask);
@@ -144,14 +146,30 @@ static void adopt_if_copied(void)
 static void come_in(struct quiet *q)
 {
 	q->outer = inside;
+	q->was = role;
 	inside = q;
 	role = GATE_GUEST;
+}
+
+/*
+ * A handler that interrupted an operation of ours in its own thread (a filter's SIGSYS
+ * for a call of ours): the gate waits for that operation, or is closed by it.
+ */
+static void come_in_again(struct quiet *q)
+{
+	quiet_enter(q);
+	__atomic_fetch_add(&gate.word, 1, __ATOMIC_ACQUIRE);
+	come_in(q);
 }
 
 void gate_enter(struct quiet *ret_q)
 {
 	uint32_t word;
 
+	if (__builtin_expect(role != GATE_OUTSIDE, 0)) {
+		come_in_again(ret_q);
+		return;
+	}
 	adopt_if_copied();
 	for (;;) {
 		quiet_enter(ret_q);
@@ -191,8 +209,7 @@ void gate_leave(const struct quiet *q)
 	uint32_t word;
 
 	inside = q->outer;
-
-	role = inside ? GATE_GUEST : GATE_OUTSIDE;
+	role = q->was;
 	word = __atomic_sub_fetch(&gate.word, 1, __ATOMIC_RELEASE);
 	if (word == GATE_CLOSED)
 		sys_futex_wake(&gate.word, INT32_MAX);
@@ -244,7 +261,12 @@ void gate_renew(void)
 	lock_renew(&gate.closer);
 }
 
+void gate_stay_out(void)
+{
+	stays_out = true;
+}
+
 enum gate_role gate_role(void)
 {
-	return role;
+	return stays_out ? GATE_GUEST : role;
 }

@@ -47,18 +47,30 @@ void lock_drop(struct lock *l);
 /* In a fork child: whoever held it is not here. */
 void lock_renew(struct lock *l);
 
+/*
+ * What the calling thread is to the gate. A signal handler that must change our
+ * memory asks: inside an operation of its own thread it may not wait.
+ */
+enum gate_role { GATE_OUTSIDE, GATE_GUEST, GATE_FORKER };
+enum gate_role gate_role(void);
+
+/* By a thread of ours: what runs in it, a handler for a trapped call, maps past us. */
+void gate_stay_out(void);
+
 /* The old mask of a thread that holds back its signals. */
 struct quiet {
 	uint64_t old_mask;
 	struct quiet *outer;	/* the gate's: of the operation a handler interrupted */
+	enum gate_role was;	/* and what the thread was before */
 };
 
 void quiet_enter(struct quiet *ret_q);
 void quiet_leave(const struct quiet *q);
 
 /*
- * Enters as a guest, with signals held back; waits while the gate is closed.
- * Guests do not nest: a thread inside an operation must not enter again.
+ * Enters as a guest, with signals held back; waits while the gate is closed. Guests
+ * nest in one way only: a handler of a signal that can't be held back, in the middle
+ * of an operation of its own thread, does not wait for a gate that waits for it.
  */
 void gate_enter(struct quiet *ret_q);
 void gate_leave(const struct quiet *q);
@@ -88,12 +100,5 @@ void gate_renew(void);
  * behind our back (self.h), alone as it is, and makes the records its own.
  */
 void gate_set_adopter(void (*adopt)(void));
-
-/*
- * What the calling thread is to the gate. A signal handler that must change our
- * memory asks: inside an operation of its own thread it may not enter again.
- */
-enum gate_role { GATE_OUTSIDE, GATE_GUEST, GATE_FORKER };
-enum gate_role gate_role(void);
 
 #endif

@@ -131,7 +131,8 @@ static int make_area(struct thread *t)
 
 int thread_start(struct thread *t, void (*run)(void *arg), void *arg)
 {
-	const uint64_t all = ~(uint64_t)0;
+	/* A call of its own that a filter traps kills the process where SIGSYS is held back. */
+	const uint64_t all = ~((uint64_t)1 << (SIGSYS - 1));
 	uint64_t old;
 	long tid;
 	int err;
