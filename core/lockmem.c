@@ -251,3 +251,20 @@ long route_make_small(uintptr_t at, size_t bytes, bool whole)
 	gate_leave(&q);
 	return err;
 }
+
+int route_make_sparse(uintptr_t at, size_t bytes)
+{
+	struct claim c;
+	struct quiet q;
+	int err;
+
+	if (!is_usual(at, bytes))
+		return 0;
+	gate_enter(&q);
+	c = pagemap_claim(at, at + bytes);
+	err = cut_sparsely(at, at + bytes, REASON_DEMOTED_USERFAULTFD);
+	cut_forget_small(at, at + bytes);
+	pagemap_unclaim(&c);
+	gate_leave(&q);
+	return err;
+}

@@ -57,6 +57,12 @@ long route_sync(uintptr_t at, size_t bytes, int flags);
 long route_make_small(uintptr_t at, size_t bytes, bool whole);
 
 /*
+ * The program's own userfaultfd will see the first fault of each small page here: what is
+ * zero goes, what is not becomes small, and none of it is huge again. As above.
+ */
+int route_make_sparse(uintptr_t at, size_t bytes);
+
+/*
  * Is any of [at, at + bytes) ours? The edges ask this first and make the plain
  * call when it is not. Costs two loads for a range that fits a granule.
  */

@@ -15,6 +15,7 @@
 #include "core/plan.h"
 #include "preload/elf_remap.h"
 #include "preload/fork.h"
+#include "preload/ioctl.h"
 #include "preload/mlock.h"
 #include "preload/read.h"
 #include "preload/signal.h"
@@ -34,6 +35,7 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 	preload_mask_find();
 	preload_exec_find();
 	preload_thread_find();
+	preload_ioctl_find();
 	if (conf)
 		out_start(conf->verbose);
 #if HRESV_WITH_ELF

@@ -25,6 +25,7 @@
 #include "core/route.h"
 #include "preload/call.h"
 #include "preload/fork.h"
+#include "preload/ioctl.h"
 #include "preload/signal.h"
 
 /* By number: 1 ours, 2 perhaps a fork; what isn't here, or beyond, goes straight to the kernel. */
@@ -39,6 +40,7 @@ __attribute__((used)) const unsigned char syscall_is_ours[NUMBERS] = {
 	[SYS_prctl] = 1,	   [SYS_shmget] = 1,	  [SYS_shmat] = 1,
 	[SYS_shmdt] = 1,	   [SYS_shmctl] = 1,
 	[SYS_rt_sigprocmask] = 1, [SYS_unshare] = 1,	  [SYS_setns] = 1,
+	[SYS_ioctl] = 1,
 	[SYS_clone] = 2,	   [SYS_clone3] = 2,
 #ifdef SYS_fork
 	[SYS_fork] = 2,
@@ -104,6 +106,8 @@ long syscall_route(long nr, long a, long b, long c, long d, long e, long f)
 		if (d != sizeof(uint64_t))
 			return call_value(-EINVAL);
 		return call_value(preload_mask_raw((int)a, (const uint64_t *)b, (uint64_t *)c));
+	case SYS_ioctl:
+		return call_value(preload_ioctl_raw((int)a, (unsigned long)b, (void *)c));
 	case SYS_unshare:
 		return unshare((int)a);
 	case SYS_setns:

@@ -27,17 +27,22 @@ int cut_splits_guarded(uintptr_t lo, uintptr_t hi)
 	       (word_kind(last) == PAGE_GUARDED && !is_aligned(hi, word_page_bytes(last)));
 }
 
+static void note(uintptr_t at, page_word word, enum reason why)
+{
+	const size_t bytes = word_page_bytes(word);
+
+	stats_small(word_use(word), bytes, why);
+	pagemap_set(at, at + bytes, word_make(PAGE_SPLIT, 0, mem_page_bytes(), word_use(word)));
+}
+
 static int demote(uintptr_t at, uintptr_t keep_lo, uintptr_t keep_hi, enum reason why)
 {
 	page_word word = pagemap_get(at);
-	size_t bytes = word_page_bytes(word);
 	int err = demote_page(at, word, keep_lo, keep_hi);
 
-	if (err)
-		return err;
-	stats_small(word_use(word), bytes, why);
-	pagemap_set(at, at + bytes, word_make(PAGE_SPLIT, 0, mem_page_bytes(), word_use(word)));
-	return 0;
+	if (!err)
+		note(at, word, why);
+	return err;
 }
 
 int cut_at(uintptr_t line, uintptr_t dead_lo, uintptr_t dead_hi, enum reason why)
@@ -54,6 +59,23 @@ int cut_at(uintptr_t line, uintptr_t dead_lo, uintptr_t dead_hi, enum reason why
 	if (dead_lo < dead_hi && dead_lo > at && dead_hi >= end)
 		keep_hi = dead_lo;
 	return demote(at, keep_lo, keep_hi, why);
+}
+
+int cut_sparsely(uintptr_t lo, uintptr_t hi, enum reason why)
+{
+	for (uintptr_t at = align_down(lo, GRANULE); at < hi; at += GRANULE) {
+		const page_word word = pagemap_get(at) & ~WORD_MARKS;
+		const uintptr_t page = align_down(at, word_page_bytes(word));
+		int err;
+
+		if (!word_is_huge_ours(word))
+			continue;
+		err = demote_page_sparsely(page, word);
+		if (err)
+			return err;
+		note(page, word, why);
+	}
+	return 0;
 }
 
 int cut_all(uintptr_t lo, uintptr_t hi, enum reason why)

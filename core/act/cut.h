@@ -24,6 +24,9 @@ int cut_at(uintptr_t line, uintptr_t dead_lo, uintptr_t dead_hi, enum reason why
 /* Demotes every huge page of ours that touches [lo, hi), claimed: as cut_at. */
 int cut_all(uintptr_t lo, uintptr_t hi, enum reason why);
 
+/* The same, and small pages that are zero are absent, as if never touched. */
+int cut_sparsely(uintptr_t lo, uintptr_t hi, enum reason why);
+
 /* The huge page of ours across @line, 0 when there is none. */
 uintptr_t cut_page_across(uintptr_t line);
 

@@ -112,14 +112,28 @@ static int copy_by_kernel(uintptr_t to, uintptr_t from, size_t bytes)
 	return 0;
 }
 
-static int copy(uintptr_t to, uintptr_t from, size_t bytes, int prot)
+/* What this thread may not read, by its protection or for want of a key, the kernel does. */
+static int copy(uintptr_t to, uintptr_t from, size_t bytes, page_word word)
 {
 	if (!bytes)
 		return 0;
-	if (!(prot & PROT_READ))
+	if (!(word_prot(word) & PROT_READ) || word_pkey(word))
 		return copy_by_kernel(to, from, bytes);
 	memcpy((void *)to, (const void *)from, bytes);
 	return 0;
+}
+
+static int copy_sparsely(uintptr_t to, uintptr_t from, size_t bytes, page_word word)
+{
+	const size_t page = mem_page_bytes();
+	int err = 0;
+
+	if (!(word_prot(word) & PROT_READ) || word_pkey(word))
+		return copy(to, from, bytes, word);
+	for (size_t done = 0; done < bytes && !err; done += page)
+		if (!mem_is_zero(from + done, page))
+			err = copy(to + done, from + done, page, word);
+	return err;
 }
 
 /* A huge page that is replaced by small ones. */
@@ -131,6 +145,7 @@ struct demotion {
 	bool zero;		/* it looked untouched: nothing is copied, and it must be */
 	bool pins_matter;
 	bool alone;		/* nobody else writes to it */
+	bool sparse;		/* small pages that are zero are left out */
 };
 
 /* A mapping moves over a page fastest from a line like its own. */
@@ -160,12 +175,12 @@ static long map_aside(size_t bytes, int type)
  */
 static long make_small(const struct demotion *d)
 {
-	const size_t copied = d->zero ? 0 : d->keep;
+	const size_t copied = d->zero || d->sparse ? 0 : d->keep;
 	long at = map_aside(d->bytes, word_is_private_huge(d->word) ? MAP_PRIVATE : MAP_SHARED);
 
 	if (sys_failed(at))
-		return at;
-	if (copied == 0 || copied >= d->bytes / 2)
+		return -ENOMEM;
+	if (!d->sparse && (copied == 0 || copied >= d->bytes / 2))
 		place_advise((uintptr_t)at, d->bytes);
 	if (copied && backing_prove((uintptr_t)at + d->from, copied, mem_page_bytes(), false) ==
 			      -ENOMEM) {
@@ -226,7 +241,9 @@ static long carry_over(const struct demotion *d, uintptr_t small)
 		return -EBUSY;
 	if (d->zero)
 		return mem_is_zero(lo, d->keep) ? 0 : 1;
-	return copy(small + d->from, lo, d->keep, word_prot(d->word));
+	if (d->sparse)
+		return copy_sparsely(small + d->from, lo, d->keep, d->word);
+	return copy(small + d->from, lo, d->keep, d->word);
 }
 
 static int swap(const struct demotion *d, uintptr_t small)
@@ -296,6 +313,28 @@ static int replace(struct demotion *d)
 	return 0;
 }
 
+static int demote_by(struct demotion *d)
+{
+	enum page_kind kind = word_kind(d->word);
+
+	if (kind != PAGE_PRIVATE && kind != PAGE_SHARED)
+		return -EBUSY;
+	if (kind == PAGE_SHARED && !demote_shared_is_ours())
+		return -EBUSY;
+	if (__atomic_load_n(&demote.met_pins, __ATOMIC_RELAXED) && demote_has_pins())
+		return -EBUSY;
+	return replace(d);
+}
+
+int demote_page_sparsely(uintptr_t at, page_word word)
+{
+	const size_t bytes = word_page_bytes(word);
+	struct demotion d = { .at = at, .word = word, .bytes = bytes, .keep = bytes,
+			      .pins_matter = true, .sparse = true };
+
+	return demote_by(&d);
+}
+
 int demote_page(uintptr_t at, page_word word, uintptr_t keep_lo, uintptr_t keep_hi)
 {
 	const size_t small_page = mem_page_bytes();
@@ -305,15 +344,8 @@ int demote_page(uintptr_t at, page_word word, uintptr_t keep_lo, uintptr_t keep_
 		.from = from, .keep = align_up(keep_hi - at, small_page) - from,
 		.pins_matter = true,
 	};
-	enum page_kind kind = word_kind(word);
 
-	if (kind != PAGE_PRIVATE && kind != PAGE_SHARED)
-		return -EBUSY;
-	if (kind == PAGE_SHARED && !demote_shared_is_ours())
-		return -EBUSY;
-	if (__atomic_load_n(&demote.met_pins, __ATOMIC_RELAXED) && demote_has_pins())
-		return -EBUSY;
-	return replace(&d);
+	return demote_by(&d);
 }
 
 int demote_shared_page(uintptr_t at, page_word word, enum reason why, bool alone)

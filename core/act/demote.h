@@ -30,6 +30,14 @@
 int demote_page(uintptr_t at, page_word word, uintptr_t keep_lo, uintptr_t keep_hi);
 
 /**
+ * demote_page_sparsely - the same for all of it; what is zero is not there afterwards
+ *
+ * As if the program had never touched it: so its next touch is a fault that can be
+ * answered by the program's own userfaultfd.
+ */
+int demote_page_sparsely(uintptr_t at, page_word word);
+
+/**
  * demote_shared_page - the same for a private page, ours or guarded, that a
  *                      fork made two processes share
  * @alone: nobody else can write to it: a single thread, or a fresh child

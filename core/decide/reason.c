@@ -29,6 +29,7 @@ const char *reason_name(enum reason why)
 		[REASON_DEMOTED_MPROTECT] = "demoted-by-mprotect",
 		[REASON_DEMOTED_MADVISE] = "demoted-by-madvise",
 		[REASON_DEMOTED_MREMAP] = "demoted-by-mremap",
+		[REASON_DEMOTED_USERFAULTFD] = "demoted-by-userfaultfd",
 		[REASON_FORK] = "fork",
 		[REASON_RESCUE] = "rescue",
 		[REASON_STATIC_OR_SETUID] = "static-or-setuid",
