@@ -15,6 +15,7 @@
 #include "core/fork.h"
 
 #include <errno.h>
+#include <linux/sched.h>
 #include <stddef.h>
 #include <sys/single_threaded.h>
 
@@ -60,6 +61,7 @@ enum way {
 static struct {
 	struct quiet quiet;
 	enum way way;
+	bool shares_files;	/* parent and child have one table of descriptors */
 	struct promise promise;	/* of the fork under way: the child's */
 	struct promise held;	/* of the fork that made this process */
 	uint64_t reviewed_at;
@@ -85,7 +87,8 @@ static void forget_uninherited(uintptr_t lo, uintptr_t hi, page_word word, void 
 	pagemap_set(lo, hi, 0);
 }
 
-static void renew(void)
+/* @shares_files: with the parent, which goes on with the same descriptors. */
+static void renew(bool shares_files)
 {
 	self_mark();
 	gate_renew();
@@ -98,7 +101,7 @@ static void renew(void)
 	plan_renew();
 	attach_renew();
 	reserve_renew();
-	cow_forget();
+	cow_forget(!shares_files);
 	route_forget_locks();
 	pagemap_walk(forget_uninherited, NULL);
 }
@@ -116,7 +119,7 @@ static void adopt(void)
 
 	quiet_enter(&q);
 	demote_shared_no_more();
-	renew();
+	renew(false);
 	promise_end(&fk.held);
 	quiet_leave(&q);
 }
@@ -143,10 +146,13 @@ static enum way way_without_pages(void)
 	return writers_are_one() ? WAY_COPY : WAY_DEMOTE;
 }
 
+/* What is one's alone is closed by the other (pitfall 4): not where both have one table. */
 static enum way choose(const struct conf *conf, const struct stake *a)
 {
 	if (!a->bytes)
 		return WAY_NOTHING;
+	if (fk.shares_files && conf->fork != FORK_SHARE)
+		return WAY_DEMOTE;
 	switch (conf->fork) {
 	case FORK_SHARE:
 		return WAY_SHARE;
@@ -201,13 +207,15 @@ static void act(enum way way)
 			way = fk.way = WAY_DEMOTE;
 		}
 	}
-	if (way == WAY_DEMOTE && stake_share_rest(writers_are_one(), &fk.promise))
+	if (way == WAY_DEMOTE && fk.shares_files)
+		stake_make_small(writers_are_one());
+	else if (way == WAY_DEMOTE && stake_share_rest(writers_are_one(), &fk.promise))
 		fk.way = WAY_PART;
 	if (way != WAY_NOTHING)
 		rescue_arm();
 }
 
-void fork_prepare(void)
+static void prepare(bool shares_files)
 {
 	const struct conf *conf = conf_get();
 	struct stake a = { 0 };
@@ -217,6 +225,7 @@ void fork_prepare(void)
 	gate_close();
 	fk.quiet = q;
 	fk.way = WAY_NOTHING;
+	fk.shares_files = shares_files;
 	if (!conf || !conf->active)
 		return;
 	demote_shared_no_more();
@@ -231,6 +240,16 @@ void fork_prepare(void)
 	promote_freeze();
 	dead_freeze();
 	front_freeze();
+}
+
+void fork_prepare(void)
+{
+	prepare(false);
+}
+
+void fork_prepare_flags(unsigned long clone_flags)
+{
+	prepare(clone_flags & CLONE_FILES);
 }
 
 static void wait_for_child(void)
@@ -293,8 +312,9 @@ void fork_child(void)
 {
 	const struct quiet q = fk.quiet;
 
-	renew();
-	promise_end(&fk.held);
+	renew(fk.shares_files);
+	if (!fk.shares_files)
+		promise_end(&fk.held);
 	fk.held = fk.promise;
 	fk.promise.n = 0;
 	if (fk.way == WAY_COPY)
@@ -310,7 +330,7 @@ static void let_go(void)
 	struct promise p = { .n = __atomic_exchange_n(&fk.held.n, 0, __ATOMIC_ACQ_REL) };
 
 	for (size_t i = 0; i < p.n; i++)
-		p.fd[i] = fk.held.fd[i];
+		p.kept[i] = fk.held.kept[i];
 	promise_end(&p);
 }
 

@@ -25,6 +25,8 @@
 void fork_start(void);
 
 void fork_prepare(void);
+/* The same for clone(2) with these flags: with CLONE_FILES no descriptor is one side's alone. */
+void fork_prepare_flags(unsigned long clone_flags);
 /* Also when there is no child: fork(2) failed. */
 void fork_parent(void);
 void fork_child(void);

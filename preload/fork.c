@@ -121,7 +121,7 @@ HRESV_EXPORT int clone(int (*run)(void *), void *stack, int flags, void *arg, ..
 		return -1;
 	}
 	s.vfork = vfork_begin(&kept);
-	fork_prepare();
+	fork_prepare_flags(kept);
 	pid = __clone(run_in_child, stack, (int)kept, &s, parent_tid, tls, child_tid);
 	fork_parent();
 	vfork_wait(&s.vfork, pid);
@@ -162,6 +162,13 @@ static struct vfork begin_clone3(long *args, size_t bytes, struct clone_args *co
 	return v;
 }
 
+static unsigned long raw_flags(long number, long a)
+{
+	if (number == SYS_clone3)
+		return (unsigned long)((const struct clone_args *)a)->flags;
+	return number == SYS_clone ? (unsigned long)a : 0;
+}
+
 long preload_fork_raw(long number, long a, long b, long c, long d, long e)
 {
 	struct vfork v = { -1, -1 };
@@ -174,7 +181,7 @@ long preload_fork_raw(long number, long a, long b, long c, long d, long e)
 		v = vfork_begin((unsigned long *)&a);
 	else if (number == SYS_clone3)
 		v = begin_clone3(&a, (size_t)b, &copy);
-	fork_prepare();
+	fork_prepare_flags(raw_flags(number, a));
 	pid = sys_call(number, a, b, c, d, e, 0);
 	if (pid == 0) {
 		fork_child();

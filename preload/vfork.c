@@ -13,26 +13,14 @@
 #include "preload/vfork.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/syscall.h>
 
+#include "core/base/fd.h"
 #include "core/base/sys.h"
 
-#define FAR_ABOVE 900	/* what programs use */
-
-static int held = -1;	/* by a child, for its parent */
-
-static int moved_away(int fd)
-{
-	long far = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, FAR_ABOVE, 0, 0, 0);
-
-	if (far < 0)
-		return fd;
-	sys_close(fd);
-	return (int)far;
-}
+static struct fd_kept held = { .fd = -1 };	/* by a child, for its parent */
 
 struct vfork vfork_begin(unsigned long *flags)
 {
@@ -42,16 +30,16 @@ struct vfork vfork_begin(unsigned long *flags)
 	if (!(*flags & CLONE_VFORK) || (*flags & CLONE_FILES) || sys_pipe(fds) != 0)
 		return v;
 	*flags &= ~(unsigned long)CLONE_VFORK;
-	v.read = moved_away(fds[0]);
-	v.write = moved_away(fds[1]);
+	v.read = fd_move_up(fds[0]);
+	v.write = fd_move_up(fds[1]);
 	return v;
 }
 
 void vfork_forget(void)
 {
-	if (held >= 0)
-		sys_close(held);
-	held = -1;
+	if (held.fd >= 0)
+		fd_give_up(&held);
+	held.fd = -1;
 }
 
 void vfork_child(const struct vfork *v)
@@ -60,7 +48,7 @@ void vfork_child(const struct vfork *v)
 	if (v->read < 0)
 		return;
 	sys_close(v->read);
-	held = v->write;
+	held = fd_keep(v->write);
 }
 
 void vfork_wait(struct vfork *v, pid_t pid)

@@ -35,7 +35,7 @@
 
 static struct {
 	int possible;			/* 0: not known, 1: yes, -1: no */
-	int fd;				/* kept when it is over; 0: never had one */
+	struct fd_kept uffd;		/* kept when it is over; 0: never had one */
 } state;
 
 bool cow_is_possible(void)
@@ -54,10 +54,14 @@ bool cow_is_possible(void)
 	return fd >= 0;
 }
 
-static bool is_still_ours(int fd)
+/* Before Linux 5.12 all descriptors of this kind are one file to fstat(2). */
+static bool is_still_ours(void)
 {
-	long err = sys_ioctl(fd, UFFDIO_API, &(struct uffdio_api){ .api = 0 });
+	long err;
 
+	if (!fd_is_kept(&state.uffd))
+		return false;
+	err = sys_ioctl(state.uffd.fd, UFFDIO_API, &(struct uffdio_api){ .api = 0 });
 	return err != -EBADF && err != -ENOTTY;
 }
 
@@ -65,13 +69,14 @@ static int open_again(void)
 {
 	int fd;
 
-	if (state.fd && is_still_ours(state.fd))
-		return state.fd;
+	if (state.uffd.fd && is_still_ours())
+		return state.uffd.fd;
 	fd = writers_open_full(UFFD_FEATURE_WP_UNPOPULATED);
-	if (fd >= 0)
-		fd = fd_move_up(fd);
-	state.fd = fd >= 0 ? fd : 0;
-	return fd;
+	state.uffd.fd = 0;
+	if (fd < 0)
+		return fd;
+	state.uffd = fd_keep(fd);
+	return state.uffd.fd;
 }
 
 /* What could not be protected is made small, which the kernel copies by itself. */
@@ -163,22 +168,22 @@ int cow_begin(void)
 		return err;
 	copier_look_soon();
 	free_own_stack();
-	pagemap_walk(protect_run, &state.fd);
+	pagemap_walk(protect_run, &state.uffd.fd);
 	return 0;
 }
 
-void cow_forget(void)
+void cow_forget(bool close)
 {
 	copier_forget();
-	if (state.fd)
-		sys_close(state.fd);
-	state.fd = 0;
+	if (state.uffd.fd && close)
+		fd_give_up(&state.uffd);
+	state.uffd.fd = 0;
 }
 
 /* A copy of the process has our descriptor, which is about the original's memory. */
 static bool was_ever_on(void)
 {
-	return state.fd && !self_is_copy();
+	return state.uffd.fd && !self_is_copy();
 }
 
 static bool is_shared(uintptr_t at)
@@ -194,9 +199,9 @@ static bool is_shared(uintptr_t at)
 /* False: the program has closed our descriptor. What was never protected is fine. */
 static bool unprotect(uintptr_t at, size_t bytes)
 {
-	int err = writers_protect(state.fd, at, bytes, false);
+	int err = writers_protect(state.uffd.fd, at, bytes, false);
 
-	writers_wake(state.fd, at, bytes);
+	writers_wake(state.uffd.fd, at, bytes);
 	return err == 0 || err == -ENOENT;
 }
 
@@ -228,7 +233,7 @@ void cow_own_all(uintptr_t lo, uintptr_t hi)
 
 void cow_follow(uintptr_t lo, uintptr_t hi, page_word word)
 {
-	int fd = state.fd;
+	int fd = state.uffd.fd;
 
 	if (!copier_is_on())
 		return;
@@ -239,7 +244,7 @@ void cow_follow(uintptr_t lo, uintptr_t hi, page_word word)
 
 bool cow_leave(uintptr_t lo, uintptr_t hi)
 {
-	return !was_ever_on() || writers_leave(state.fd, lo, hi - lo) == 0;
+	return !was_ever_on() || writers_leave(state.uffd.fd, lo, hi - lo) == 0;
 }
 
 static void own_run(uintptr_t lo, uintptr_t hi, page_word word, void *arg)

@@ -36,7 +36,7 @@ bool cow_is_possible(void);
 int cow_begin(void);
 
 /* In a fork child, before anything else: what the parent had is not here. */
-void cow_forget(void);
+void cow_forget(bool close);
 
 /*
  * For who has claimed the huge page at @at and is about to write to it: true: it

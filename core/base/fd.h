@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "core/base/sys.h"
 
@@ -24,6 +26,41 @@ static inline int fd_move_up(int fd)
 		return fd;
 	sys_close(fd);
 	return (int)high;
+}
+
+/*
+ * A descriptor that is closed long after it was made: by then the program may have
+ * closed the number (closefrom(3)), and opened something of its own there.
+ */
+struct fd_kept {
+	int fd;
+	dev_t dev;
+	ino_t ino;
+};
+
+static inline struct fd_kept fd_keep(int fd)
+{
+	struct fd_kept k = { .fd = fd_move_up(fd) };
+	struct stat st;
+
+	if (sys_fstat(k.fd, &st) == 0) {
+		k.dev = st.st_dev;
+		k.ino = st.st_ino;
+	}
+	return k;
+}
+
+static inline bool fd_is_kept(const struct fd_kept *k)
+{
+	struct stat st;
+
+	return sys_fstat(k->fd, &st) == 0 && st.st_dev == k->dev && st.st_ino == k->ino;
+}
+
+static inline void fd_give_up(const struct fd_kept *k)
+{
+	if (fd_is_kept(k))
+		sys_close(k->fd);
 }
 
 /*
