@@ -204,8 +204,16 @@ static long small_over(const struct request *rq, size_t bytes, int flags)
 
 	if (at)
 		return at;
+	if (w.lo != rq->at || w.hi != rq->at + bytes) {
+		/* A page of ours that cannot be split: the kernel will refuse. */
+		undo_restore(&w);
+		return -ENOMEM;
+	}
 	at = sys_mmap(rq->at, bytes, rq->prot, flags, -1, 0);
-	undo_done(&w);
+	if (sys_failed(at))
+		undo_refused(&w);
+	else
+		undo_done(&w);
 	return at;
 }
 

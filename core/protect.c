@@ -107,15 +107,18 @@ static long change_run(uintptr_t lo, uintptr_t hi, page_word word, const struct 
 	return call(lo, hi, c);
 }
 
-/* Bits of some processors (arm64's BTI and MTE): asked about a page of its own. */
-static long ask_about(int prot)
+/*
+ * Bits of some processors (arm64's BTI and MTE), and keys, which must be the program's:
+ * asked about a page of its own.
+ */
+static long ask_about(const struct change *c)
 {
 	const size_t page = mem_page_bytes();
 	long at = sys_mmap(0, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), err;
 
 	if (sys_failed(at))
 		return -ENOMEM;
-	err = sys_mprotect((uintptr_t)at, page, prot);
+	err = call((uintptr_t)at, (uintptr_t)at + page, c);
 	sys_munmap((uintptr_t)at, page);
 	return err;
 }
@@ -123,12 +126,10 @@ static long ask_about(int prot)
 /* What a word can't say, small pages have: all of ours becomes small, and the kernel's business. */
 static long change_all(uintptr_t lo, uintptr_t hi, const struct change *c)
 {
-	long err = ask_about(c->prot);
 	page_word word;
+	long err;
 
-	if (err == -EINVAL)
-		return call(lo, hi, c);		/* as it will say here */
-	if (err || cut_all(lo, hi, REASON_DEMOTED_MPROTECT) != 0)
+	if (cut_all(lo, hi, REASON_DEMOTED_MPROTECT) != 0)
 		return -ENOMEM;
 	cut_forget_small(lo, hi);
 	err = call(lo, hi, c);
@@ -152,6 +153,18 @@ static long change_runs(uintptr_t lo, uintptr_t hi, const struct change *c)
 	return err;
 }
 
+static long change(uintptr_t lo, uintptr_t hi, const struct change *c)
+{
+	const bool is_plain = !(c->prot & ~PROT_PLAIN);
+	long err = is_plain && c->pkey < 0 ? 0 : ask_about(c);
+
+	if (err == -EINVAL)
+		return call(lo, hi, c);		/* as it will say here */
+	if (err)
+		return -ENOMEM;
+	return is_plain ? change_runs(lo, hi, c) : change_all(lo, hi, c);
+}
+
 long route_protect(uintptr_t at, size_t bytes, int prot, int pkey)
 {
 	const struct change c = { .prot = prot & ~PROT_SEM, .pkey = pkey };
@@ -167,7 +180,7 @@ long route_protect(uintptr_t at, size_t bytes, int prot, int pkey)
 				  sys_pkey_mprotect(at, bytes, prot, pkey);
 	gate_enter(&q);
 	claim = pagemap_claim(at, hi);
-	err = c.prot & ~PROT_PLAIN ? change_all(at, hi, &c) : change_runs(at, hi, &c);
+	err = change(at, hi, &c);
 	pagemap_unclaim(&claim);
 	gate_leave(&q);
 	return err;

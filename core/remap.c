@@ -46,8 +46,10 @@ static long as_asked(const struct remap *r)
 /* The kernel's own checks come first; what it would refuse anyway, it refuses. */
 static bool is_refused(const struct remap *r)
 {
-	const size_t page = mem_page_bytes();
+	const size_t page = mem_page_bytes(), most = (size_t)1 << PAGEMAP_ADDRESS_BITS;
 
+	if (r->bytes > most || r->new_bytes > most)
+		return true;
 	if (!is_aligned(r->at, page) || (r->flags & ~FLAGS_KNOWN) || r->new_bytes == 0)
 		return true;
 	if ((r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && !(r->flags & MREMAP_MAYMOVE))
@@ -122,7 +124,7 @@ static long clear_place(const struct remap *r)
 	}
 	err = sys_mmap(r->to, r->new_bytes, PROT_NONE, flags, -1, 0);
 	if (sys_failed(err)) {
-		undo_restore(&w);
+		undo_refused(&w);
 		return err;
 	}
 	undo_done(&w);

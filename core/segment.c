@@ -317,7 +317,7 @@ static long attach_over(int id, uintptr_t at, int flags, size_t bytes)
 	got = w.lo == lo && w.hi == lo + align_up(bytes, small) ? sys_shmat(id, at, flags) :
 								   -ENOMEM;
 	if (sys_failed(got))
-		undo_restore(&w);
+		undo_refused(&w);
 	else
 		undo_done(&w);
 	return got;

@@ -17,7 +17,7 @@ HRESV_EXPORT int pkey_mprotect(void *at, size_t bytes, int prot, int pkey)
 {
 	if (pkey == -1)
 		return mprotect(at, bytes, prot);
-	if (pkey > 0 && pkey < 16 && route_concerns((uintptr_t)at, bytes))
+	if (pkey >= 0 && pkey < 16 && route_concerns((uintptr_t)at, bytes))
 		return (int)call_value(route_protect((uintptr_t)at, bytes, prot, pkey));
 	return (int)call_value(sys_pkey_mprotect((uintptr_t)at, bytes, prot, pkey));
 }

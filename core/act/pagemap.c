@@ -104,7 +104,9 @@ int pagemap_prepare(uintptr_t lo, uintptr_t hi)
 		if (__atomic_load_n(slot, __ATOMIC_ACQUIRE))
 			continue;
 		note_leaf(at);
-		self_mark();	/* from the first page of ours on, a copy of us is told */
+		/* From the first page of ours on, a copy of us is told: by who comes to the gate. */
+		if (!self_is_copy())
+			self_mark();
 		leaf = mem_pages(PAGEMAP_LEAF_WORDS * sizeof(*leaf));
 		if (!leaf)
 			return -ENOMEM;

@@ -28,8 +28,15 @@ struct run {
 /*
  * A page that can't be split stays as it is, and so does what we were to take of
  * it; when the program has by now unmapped all of it (@unmaps: it does so for good,
- * nothing can refuse any more), it goes as a whole.
+ * nothing can refuse any more), it goes as a whole. Who unmaps is not told that there
+ * is no memory for a copy, no descriptor, or nothing more to be locked: on small pages
+ * that takes none.
  */
+static bool stays_whole(int err, bool unmaps)
+{
+	return err == -EBUSY || (err && unmaps);
+}
+
 static int split_low(struct way *w, enum reason why, bool unmaps)
 {
 	/* What comes after may fail, and then nothing must be lost: no content is dropped. */
@@ -37,7 +44,7 @@ static int split_low(struct way *w, enum reason why, bool unmaps)
 	int err = cut_at(w->lo, last ? w->lo : 0, last ? w->hi : 0, why);
 	uintptr_t at = cut_page_across(w->lo), end;
 
-	if (err != -EBUSY)
+	if (!stays_whole(err, unmaps))
 		return err;
 	end = at + word_page_bytes(pagemap_get(at));
 	if (unmaps && dead_note(at, end - at, w->lo, w->hi < end ? w->hi : end)) {
@@ -54,7 +61,7 @@ static int split_high(struct way *w, enum reason why, bool unmaps)
 	int err = cut_at(w->hi, w->lo, w->hi, why);
 	uintptr_t at = cut_page_across(w->hi), end;
 
-	if (err != -EBUSY)
+	if (!stays_whole(err, unmaps))
 		return err;
 	end = at + word_page_bytes(pagemap_get(at));
 	w->hi = unmaps && dead_note(at, end - at, at, w->hi) ? end : at;
