@@ -17,6 +17,7 @@
 #include "preload/fork.h"
 #include "preload/mlock.h"
 #include "preload/read.h"
+#include "preload/real.h"
 #include "preload/signal.h"
 
 __attribute__((constructor(101))) static void start(int argc, char **argv, char **environment)
@@ -26,6 +27,7 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 	(void)argc;
 	(void)argv;
 	fork_start();
+	real_keep(true);
 	preload_fork_find();
 	preload_read_find();
 	preload_sync_find();
@@ -34,6 +36,7 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 	preload_mask_find();
 	preload_exec_find();
 	preload_thread_find();
+	real_keep(false);
 	if (conf)
 		out_start(conf->verbose);
 #if HRESV_WITH_ELF
