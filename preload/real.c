@@ -11,17 +11,23 @@
 #include "preload/real.h"
 
 #include <elf.h>
+#include <errno.h>
+#include <gnu/lib-names.h>
 #include <link.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
+/* An entry for each of the first libraries behind us: a program's libc is mostly the first. */
+#define KEPT 16
+
 struct tables {
 	const uint32_t *hash;
 	const uint16_t *versions;	/* of symbols; NULL: they have none */
 	const ElfW(Sym) *symbols;
 	const char *names;
+	size_t soname;			/* in names; 0: it has none */
 };
 
 static const void *address(const struct link_map *map, ElfW(Addr) value)
@@ -42,6 +48,8 @@ static struct tables tables_of(const struct link_map *map)
 			t.versions = address(map, d->d_un.d_ptr);
 		else if (d->d_tag == DT_STRTAB)
 			t.names = address(map, d->d_un.d_ptr);
+		else if (d->d_tag == DT_SONAME)
+			t.soname = d->d_un.d_val;
 	}
 	return t;
 }
@@ -94,10 +102,57 @@ static const ElfW(Sym) *look_up(const struct tables *t, const char *name)
 	}
 }
 
-static void *defined_in(const struct link_map *map, const char *name)
+/*
+ * What was read of the libraries behind us while the constructor asks for one name after
+ * another. Only its thread looks (each has an errno of its own), and nothing is kept longer.
+ */
+static struct {
+	const int *whose;
+	struct {
+		const struct link_map *map;
+		struct tables tables;
+	} at[KEPT];
+} kept;
+
+/* It is never unloaded, so its entry and its tables stay where they are. */
+static const struct link_map *libc_map(void)
 {
-	const struct tables t = tables_of(map);
-	const ElfW(Sym) *s = t.hash && t.symbols && t.names ? look_up(&t, name) : NULL;
+	static const struct link_map *libc;
+	const struct link_map *map = __atomic_load_n(&libc, __ATOMIC_RELAXED);
+
+	if (map)
+		return map;
+	for (map = _r_debug.r_map; map; map = map->l_next) {
+		const struct tables t = tables_of(map);
+
+		if (t.names && t.soname && strcmp(t.names + t.soname, LIBC_SO) == 0)
+			break;
+	}
+	__atomic_store_n(&libc, map, __ATOMIC_RELAXED);
+	return map;
+}
+
+void real_keep(bool keep)
+{
+	memset(&kept, 0, sizeof(kept));
+	kept.whose = keep ? &errno : NULL;
+	libc_map();
+}
+
+static struct tables tables_kept(const struct link_map *map, size_t place)
+{
+	if (place >= KEPT || kept.whose != &errno)
+		return tables_of(map);
+	if (kept.at[place].map != map) {
+		kept.at[place].tables = tables_of(map);
+		kept.at[place].map = map;
+	}
+	return kept.at[place].tables;
+}
+
+static void *defined_in(const struct link_map *map, const struct tables *t, const char *name)
+{
+	const ElfW(Sym) *s = t->hash && t->symbols && t->names ? look_up(t, name) : NULL;
 
 	return s ? (void *)(map->l_addr + s->st_value) : NULL;
 }
@@ -109,7 +164,19 @@ void *real_behind(const char *name)
 
 	while (map && map->l_ld != _DYNAMIC)
 		map = map->l_next;
-	for (map = map ? map->l_next : NULL; map && !at; map = map->l_next)
-		at = defined_in(map, name);
+	map = map ? map->l_next : NULL;
+	for (size_t place = 0; map && !at; map = map->l_next, place++) {
+		const struct tables t = tables_kept(map, place);
+
+		at = defined_in(map, &t, name);
+	}
 	return at;
+}
+
+void *real_in_libc(const char *name)
+{
+	const struct link_map *map = libc_map();
+	const struct tables t = map ? tables_of(map) : (struct tables){ 0 };
+
+	return map ? defined_in(map, &t, name) : NULL;
 }

@@ -18,6 +18,7 @@
 #include "preload/ioctl.h"
 #include "preload/mlock.h"
 #include "preload/read.h"
+#include "preload/real.h"
 #include "preload/signal.h"
 
 __attribute__((constructor(101))) static void start(int argc, char **argv, char **environment)
@@ -27,6 +28,7 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 	(void)argc;
 	(void)argv;
 	fork_start();
+	real_keep(true);
 	preload_fork_find();
 	preload_read_find();
 	preload_sync_find();
@@ -36,6 +38,7 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 	preload_exec_find();
 	preload_thread_find();
 	preload_ioctl_find();
+	real_keep(false);
 	if (conf)
 		out_start(conf->verbose);
 #if HRESV_WITH_ELF

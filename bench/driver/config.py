@@ -11,7 +11,7 @@ from pathlib import Path
 
 LEVELS = ("quick", "brief", "full")
 KEYS = {"section", "goals", "cases", "brief", "quick", "contenders", "few", "base", "pool", "memory", "timeout",
-        "show", "plot", "needs", "settle"}
+        "show", "plot", "rounds", "pooled", "needs", "settle"}
 
 
 class Contender:

@@ -20,19 +20,32 @@ def meminfo():
 class Pool:
     """The pool of huge pages: held, it has the pages asked for; released, those it had.
 
-    What is held for long is let go between two runs, so that others come to their turn.
+    What is held for long is let go between two runs, so that others come to their turn; while
+    nobody waits it is kept, as a pool made anew has to be warmed anew.
     """
 
     def __init__(self, warm):
         self.warm, self.descriptor, self.was, self.since, self.warmed = warm, None, 0, 0.0, 0
+        self.waited = 0.0
         self.may = os.geteuid() == 0 and os.access(POOL, os.W_OK)
 
     def lock(self):
         """Takes the lock unless it is held; one held for long is given to others first."""
-        if self.descriptor is not None and time.monotonic() - self.since > HOLD_SECONDS:
+        if self.descriptor is not None and time.monotonic() - self.since > HOLD_SECONDS and self.wanted():
             self.release()
         if self.descriptor is None:
             self.take()
+
+    def wanted(self):
+        """Whether somebody waits for the lock, as far as that can be known."""
+        about = os.fstat(self.descriptor)
+        name = f"{os.major(about.st_dev):02x}:{os.minor(about.st_dev):02x}:{about.st_ino}"
+        try:
+            locks = Path("/proc/locks").read_text().splitlines()
+        except OSError:
+            return True
+        mine = [line for line in locks if name in line.split()]
+        return not mine or any("->" in line for line in mine)
 
     def hold(self, pages):
         """Sets the pool and warms it. False: there are too few pages."""
@@ -50,9 +63,11 @@ class Pool:
 
     def take(self):
         self.descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        begin = time.monotonic()
         if not os.environ.get("HRESV_POOL_LOCKED"):
             fcntl.flock(self.descriptor, fcntl.LOCK_EX)
         self.since, self.warmed = time.monotonic(), 0
+        self.waited += self.since - begin
         self.was = int(POOL.read_text())
 
     def release(self):

@@ -61,7 +61,7 @@ class Report:
             self.say(f"{f['date']}, commit {f['commit']}: {kind}, {f['cpus']} x {f['cpu']}, {f['memory_mib'] // 1024} GiB, "
                      f"Linux {f['kernel']}, {f['libc']}, huge pages of {f['huge_kib']} KiB, THP `{f['thp']}`. "
                      f"{sum(rounds)} runs, {min(rounds, default=0)} to {max(rounds, default=0)} rounds, "
-                     f"{f.get('minutes', 0):.0f} minutes.", "")
+                     f"{f.get('minutes', 0):.0f} minutes{sittings(f)}.", "")
 
     def goals(self):
         found = goals(self.results)
@@ -204,17 +204,25 @@ class Report:
 
     def left_out(self):
         ran = {w for w, _, _ in self.results.records}
+        cut = [f"{name} ({had} of {asked} rounds)" for name, had, asked in self.results.cut()]
         never = [w.name for w in self.workloads if w.name not in ran]
         reasons = {}
         for (workload, _, name), why in self.results.skips.items():
             reasons.setdefault((name, why), set()).add(workload)
-        if never or reasons:
+        if never or reasons or cut:
             self.say("## Left out", "")
+        if cut:
+            self.say(f"No time for all rounds: {', '.join(cut)}.", "")
         if never:
             self.say(f"Not run this time: {', '.join(never)}.", "")
         for (name, why), where in sorted(reasons.items()):
             self.say(f"- {name}: {why} ({', '.join(sorted(where))})")
         self.say("")
+
+
+def sittings(facts):
+    """Rounds that were measured at another time are still rounds, but it is said."""
+    return f", in {facts['sittings']} sittings" if facts.get("sittings", 1) > 1 else ""
 
 
 def amount(case):

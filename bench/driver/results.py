@@ -22,8 +22,17 @@ class Ratio:
         self.middle, self.least, self.most, self.rounds = median(values), min(values), max(values), len(values)
 
 
+SAME = {"build": "library", "cpu": "processor", "cpus": "number of processors", "memory_mib": "amount of memory",
+        "kernel": "kernel", "libc": "libc", "thp": "setting of THP", "huge_kib": "size of huge pages"}
+
+
+def differ(one, other):
+    """The word for what makes rounds of one bench no rounds of the other, or None."""
+    return next((word for name, word in SAME.items() if one and one.get(name) != other.get(name)), None)
+
+
 class Results:
-    """One record a run: workload, case, contender, round, metrics, result, error."""
+    """One record a run: workload, case, contender, round, metrics, result, error, and how long it took in all."""
 
     def __init__(self, path):
         self.path, self.facts, self.records, self.skips = Path(path), {}, {}, {}
@@ -39,12 +48,37 @@ class Results:
         else:
             key = (record["workload"], record["case"], record["contender"])
             self.records.setdefault(key, {})[record["round"]] = record
+            self.skips.pop(key, None)
 
     def add(self, record):
         self.remember(record)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as out:
             out.write(json.dumps(record) + "\n")
+
+    def ask(self, rounds, cases):
+        """Notes how many rounds of each case are to be; what has fewer in the end was cut."""
+        asked = dict(self.facts.get("asked", {}))
+        for workload, case in cases:
+            asked[f"{workload} {case}"] = max(rounds, asked.get(f"{workload} {case}", 0))
+        self.add({"facts": dict(self.facts, asked=asked, sittings=self.facts.get("sittings", 0) + 1)})
+
+    def spent(self, seconds):
+        self.add({"facts": dict(self.facts, minutes=round(self.facts.get("minutes", 0) + seconds / 60, 1))})
+
+    def cut(self):
+        """Cases with fewer rounds than asked for: (their name, rounds had, rounds asked)."""
+        had, skipped = {}, {f"{workload} {case}" for workload, case, _ in self.skips}
+        for (workload, case, _), rounds in self.records.items():
+            name = f"{workload} {case}"
+            had[name] = min(len(rounds), had.get(name, len(rounds)))
+        return [(name, had.get(name, 0), asked) for name, asked in self.facts.get("asked", {}).items()
+                if had.get(name, 0) < asked and (name in had or name not in skipped)]
+
+    def took(self, workload, case, contender):
+        """Seconds that a run takes with what is done around it."""
+        seconds = [r["took"] for r in self.records.get((workload, case, contender), {}).values() if "took" in r]
+        return median(seconds) if seconds else None
 
     def skip(self, workload, case, contender, why):
         if self.skips.get((workload, case, contender)) != why:

@@ -22,6 +22,7 @@
 // few: 4g,spare:glibc,glibc-thp,jemalloc-thp,kernel-thp,kernel-huge,ours 4g,tight:glibc,glibc-thp,kernel-thp,ours
 // pool: 256m,tight:140 256m,spare:272 4g,tight:2120 4g,spare:4200
 // memory: 256m,tight:600 256m,spare:600 4g,tight:4400 4g,spare:4400
+// pooled: kernel-huge
 // show: fork_us
 // timeout: 120
 #include <sys/wait.h>

@@ -12,9 +12,10 @@
 # section: programs
 # goals: G6 G7
 # cases: 64,tight 256,spare 256,tight 1024,spare 1024,tight
-# brief: 512,spare 512,tight
+# brief: 512,spare 512,tight 64,tight
+# rounds: 64,tight:100
 # contenders: glibc glibc-thp glibc-huge jemalloc jemalloc-thp mimalloc-huge ours
-# few: glibc glibc-huge mimalloc-huge ours 512,tight:mimalloc-huge,ours
+# few: glibc glibc-huge mimalloc-huge ours 512,tight:mimalloc-huge,ours 64,tight:ours
 # pool: 64,tight:140 256,spare:536 256,tight:536 512,spare:970 512,tight:970 1024,spare:1840 1024,tight:1840
 # memory: 64,tight:300 256,spare:1000 256,tight:1000 512,spare:1700 512,tight:1700 1024,spare:3200 1024,tight:3200
 # show: fork_us

@@ -10,6 +10,7 @@
 // show: touch_gib_per_s
 // pool: 256m,1:140 4g,1:2100 4g,2:2100
 // memory: 256m,1:300 4g,1:4300 4g,2:4300
+// pooled: kernel-huge kernel-populate ours
 #include "bench/workloads/work.h"
 
 static size_t bytes, threads;

@@ -8,6 +8,7 @@
 // few: glibc glibc-thp mimalloc-huge ours
 // pool: 256m:160 1g:580 4g:2200
 // memory: 256m:400 1g:1400 4g:4800
+// pooled: ours
 // show: step_ns
 // plot: step_ns bytes
 // timeout: 120

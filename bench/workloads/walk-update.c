@@ -7,6 +7,7 @@
 // few: glibc glibc-thp mimalloc-huge kernel-huge ours
 // pool: 256m:140 1g:540 4g:2100 8g:4200 1g,mmap:540 1g,shm:540
 // memory: 256m:300 1g:1100 4g:4300 8g:8400 1g,mmap:1100 1g,shm:1100
+// pooled: kernel-huge kernel-populate ours
 // show: step_ns
 // plot: step_ns bytes
 // timeout: 120

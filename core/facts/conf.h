@@ -71,10 +71,11 @@ void conf_defaults(struct conf *ret_conf);
  * Where it is defined (compat/), these are the defaults instead: libhugetlbfs does
  * nothing unless it is told to.
  */
-extern const struct conf conf_other_defaults __attribute__((weak));
+#define CONF_OTHER __attribute__((weak, visibility("hidden")))	/* so that no loader looks for it */
+extern const struct conf conf_other_defaults CONF_OTHER;
 
 /* The same for the program's own segments: a hugetlbfs directory they come from; NULL: none. */
-const char *conf_other_path(size_t page_bytes) __attribute__((weak));
+const char *conf_other_path(size_t page_bytes) CONF_OTHER;
 
 /* Something to say about one variable. */
 struct conf_remark {

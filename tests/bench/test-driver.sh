@@ -70,6 +70,33 @@ test_driver_goes_on_where_it_was_stopped() {
 	expect_eq "$(wc -l <ran)" 8 "runs, then all again"
 }
 
+test_driver_has_some_rounds_of_everything_before_more_of_anything() {
+	field
+	sed -i 's/# cases: 1 2/# cases: 1 2/; s/\$CONTENDER/$CONTENDER$1/' workloads/alloc-none.sh
+	bench --contenders glibc --rounds 3 >said
+	expect_eq "$(paste -s -d ' ' ran)" "glibc1 glibc1 glibc2 glibc2 glibc1 glibc2" "the order"
+}
+
+test_driver_ends_in_its_budget_and_says_what_it_had_no_time_for() {
+	field
+	sed -i 's/^\$LAUNCH.*/sleep 1/' workloads/alloc-none.sh
+	bench --cases 1 --contenders glibc --rounds 5 --budget 0.04 >said
+	expect_contains said "no time for another round"
+	expect_contains docs/BENCHMARKS.md "No time for all rounds: alloc-none 1 ("
+	[ "$(wc -l <ran)" -lt 5 ] || fail "all five rounds"
+	bench --cases 1 --contenders glibc --rounds 2 >said
+	expect_contains docs/BENCHMARKS.md "in 2 sittings"
+}
+
+test_driver_starts_over_on_another_machine() {
+	field
+	bench --cases 1 --rounds 1 >said
+	sed -i 's/"kernel": "[^"]*"/"kernel": "1.0"/' build/bench/results.jsonl
+	bench --cases 1 --rounds 1 >said
+	expect_contains said "another kernel than that of results.jsonl"
+	expect_eq "$(wc -l <ran)" 4 "runs, then all again"
+}
+
 test_driver_report_has_every_goal_and_its_plots_are_well_formed() {
 	field
 	sed -i 's/^# section: allocator/# section: scale\n# show: speed_per_s\n# plot: speed_per_s what/' workloads/alloc-none.sh
