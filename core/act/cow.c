@@ -69,7 +69,7 @@ static int open_again(void)
 		return state.fd;
 	fd = writers_open_full(UFFD_FEATURE_WP_UNPOPULATED);
 	if (fd >= 0)
-		fd = fd_move_up(fd);
+		fd = fd_out_of_the_way(fd);
 	state.fd = fd >= 0 ? fd : 0;
 	return fd;
 }

@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <sys/resource.h>
 
+#include "core/base/mem.h"
 #include "core/base/sys.h"
 
 #define FD_HIGH 900
@@ -22,6 +24,29 @@ static inline int fd_move_up(int fd)
 
 	if (high < 0)
 		return fd;
+	sys_close(fd);
+	return (int)high;
+}
+
+/* Below this a program may use every number it is allowed. */
+#define FD_FEW 64
+
+/*
+ * The same for what the program did not ask for, and is done without: under a low limit
+ * it goes to the last eighth of the numbers, and where they are few, or taken, it is closed.
+ * -errno then.
+ */
+static inline int fd_out_of_the_way(int fd)
+{
+	long high = sys_fcntl(fd, F_DUPFD_CLOEXEC, (void *)(uintptr_t)FD_HIGH);
+
+	if (high == -EINVAL) {
+		const uint64_t most = mem_limit(RLIMIT_NOFILE);
+
+		high = most < FD_FEW ? -EMFILE :
+				       sys_fcntl(fd, F_DUPFD_CLOEXEC,
+						 (void *)(uintptr_t)(most - most / 8));
+	}
 	sys_close(fd);
 	return (int)high;
 }
