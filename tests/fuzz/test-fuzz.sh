@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
+# timeout: 86400
 #
 # Every parser on hostile input: a bounded run of each target under AddressSanitizer
 # and UBSan, from the corpus in the tree. HRESV_FUZZ_SECONDS makes it long (make fuzz).
 . "$(dirname "$0")/../harness/functions.sh"
 
 SECONDS_EACH=${HRESV_FUZZ_SECONDS:-4}
+TEST_TIMEOUT=$((SECONDS_EACH + 120))
 
 # can_fuzz: clang may be there without its run-time library.
 can_fuzz() {
