@@ -158,7 +158,7 @@ static long view_piece(const struct remap *r, uintptr_t lo, uintptr_t to, uintpt
 
 	if (maps_read_end("", lo, &hi) != 0)
 		return -EFAULT;
-	if (hi >= end || !pagemap_get(hi) || maps_read_end("", hi, &beyond) != 0)
+	if (hi >= end || !(pagemap_get(hi) & WORD_KIND_MASK) || maps_read_end("", hi, &beyond) != 0)
 		hi = end;
 	*ret_hi = hi;
 	return sys_mremap(lo, r->bytes ? hi - lo : 0, hi - lo, r->flags | MREMAP_FIXED, to);

@@ -48,7 +48,7 @@ void vfork_child(const struct vfork *v)
 	if (v->read < 0)
 		return;
 	sys_close(v->read);
-	held = fd_keep(v->write);
+	held = fd_mark(v->write);
 }
 
 void vfork_wait(struct vfork *v, pid_t pid)

@@ -72,11 +72,12 @@ static int open_again(void)
 	if (state.uffd.fd && is_still_ours())
 		return state.uffd.fd;
 	fd = writers_open_full(UFFD_FEATURE_WP_UNPOPULATED);
+	if (fd >= 0)
+		fd = fd_out_of_the_way(fd);
 	state.uffd.fd = 0;
-	if (fd < 0)
-		return fd;
-	state.uffd = fd_keep(fd);
-	return state.uffd.fd;
+	if (fd >= 0)
+		state.uffd = fd_mark(fd);
+	return fd;
 }
 
 /* What could not be protected is made small, which the kernel copies by itself. */

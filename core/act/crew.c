@@ -7,7 +7,7 @@
  *    first: a helper that had to wait for its processor takes no further piece.
  * 2. A debugger may keep a helper stopped while the caller runs. Nobody waits for ever: the
  *    caller does all of it itself then, which harms nothing, and what the helper still knows of
- *    is never given back.
+ *    is never given back. It takes no piece more then, and asks for none again.
  * 3. Memory goes to the node of the thread that touches it first, unless a policy says otherwise. So
  *    where no single node is named, helpers run on the caller's.
  */
@@ -55,13 +55,13 @@ struct job {
 	struct thread helper[CREW_MOST];
 };
 
-static long advise(uintptr_t at, size_t bytes, int advice)
+static long advise(uintptr_t at, size_t bytes, int advice, bool again)
 {
 	long err;
 
 	do
 		err = sys_madvise(at, bytes, advice);
-	while (err == -EINTR || err == -EAGAIN);
+	while (again && (err == -EINTR || err == -EAGAIN));
 	return err;
 }
 
@@ -74,8 +74,11 @@ static void note_failed(struct job *j, size_t from)
 		;
 }
 
-/* False when there is nothing left to do, or no sense in it. */
-static bool do_piece(struct job *j)
+/*
+ * False when there is nothing left to do, or no sense in it. A helper asks once: it may have
+ * been stopped in the middle, and what lies there when it goes on be another's.
+ */
+static bool do_piece(struct job *j, bool again)
 {
 	size_t from, bytes;
 
@@ -85,7 +88,7 @@ static bool do_piece(struct job *j)
 	if (from >= j->bytes)
 		return false;
 	bytes = j->bytes - from < j->piece ? j->bytes - from : j->piece;
-	if (advise(j->at + from, bytes, j->advice) == 0)
+	if (advise(j->at + from, bytes, j->advice, again) == 0)
 		return true;
 	note_failed(j, from);
 	return false;
@@ -128,7 +131,7 @@ static void help(void *arg)
 		return;
 	began = clock_ns(CLOCK_MONOTONIC);
 	used = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-	while (do_piece(j) && !is_in_the_way(began, used))
+	while (do_piece(j, false) && !is_in_the_way(began, used))
 		;
 }
 
@@ -176,7 +179,7 @@ size_t crew_advise(const struct crew *crew, uintptr_t at, size_t bytes, size_t p
 	if (!crew->bound || cpus_of_node("", crew->node, &j->on) == 0)
 		start_helpers(j, crew->helpers);
 	if (j->n)
-		while (do_piece(j))
+		while (do_piece(j, true))
 			;
 	else
 		j->failed = 0;

@@ -28,6 +28,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "core/act/apart.h"
 #include "core/act/backing.h"
 #include "core/act/dead.h"
 #include "core/act/inflight.h"
@@ -70,26 +71,24 @@ static int read_pinned(uint64_t *ret_bytes)
 	return err;
 }
 
-/* True also when nobody can say. Writers are held: nothing is mapped for it. */
-bool demote_has_pins(void)
+/* Writers are held: nothing is mapped for it. 1: there are pins, or nobody can say. */
+static int look_for_pins(void)
 {
 	char text[4096];
 	long fd = sys_openat(AT_FDCWD, "/proc/self/status", O_RDONLY, 0);
 	long got = fd < 0 ? fd : sys_read((int)fd, text, sizeof(text));
 	uint64_t bytes = 1;
-	bool pins;
 
+	if (fd == -EMFILE)
+		return -EMFILE;
 	if (fd >= 0)
 		sys_close((int)fd);
 	if (got < 0 || meminfo_u64((struct span){ text, (size_t)got }, "VmPin:", &bytes) != 0)
-		pins = read_pinned(&bytes) != 0 || bytes;
-	else
-		pins = bytes;
-	__atomic_store_n(&demote.met_pins, pins, __ATOMIC_RELAXED);
-	return pins;
+		return read_pinned(&bytes) != 0 || bytes;
+	return bytes != 0;
 }
 
-static int copy_by_kernel(uintptr_t to, uintptr_t from, size_t bytes)
+static int copy_once(uintptr_t to, uintptr_t from, size_t bytes)
 {
 	long fd = sys_openat(AT_FDCWD, "/proc/self/mem", O_RDONLY, 0);
 	size_t done = 0;
@@ -110,6 +109,52 @@ static int copy_by_kernel(uintptr_t to, uintptr_t from, size_t bytes)
 	}
 	sys_close((int)fd);
 	return 0;
+}
+
+/* What is done apart: a look for pins, and a copy when there are bytes. */
+struct errand {
+	uintptr_t to, from;
+	size_t bytes;
+	int answer;
+};
+
+static void do_errand(void *arg)
+{
+	struct errand *e = arg;
+
+	e->answer = e->bytes ? copy_once(e->to, e->from, e->bytes) : look_for_pins();
+}
+
+static int run_apart(uintptr_t to, uintptr_t from, size_t bytes)
+{
+	struct errand *e = mem_pages(sizeof(*e));
+	int answer = -EMFILE;
+
+	if (!e)
+		return answer;
+	*e = (struct errand){ .to = to, .from = from, .bytes = bytes };
+	if (apart_run(do_errand, e) == 0)
+		answer = e->answer;
+	mem_pages_free(e, sizeof(*e));
+	return answer;
+}
+
+/* True also when nobody can say. */
+bool demote_has_pins(void)
+{
+	int pins = look_for_pins();
+
+	if (pins == -EMFILE)
+		pins = run_apart(0, 0, 0);
+	__atomic_store_n(&demote.met_pins, pins != 0, __ATOMIC_RELAXED);
+	return pins != 0;
+}
+
+static int copy_by_kernel(uintptr_t to, uintptr_t from, size_t bytes)
+{
+	int err = copy_once(to, from, bytes);
+
+	return err == -EMFILE ? run_apart(to, from, bytes) : err;
 }
 
 /* What this thread may not read, by its protection or for want of a key, the kernel does. */

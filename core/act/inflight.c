@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "core/act/apart.h"
 #include "core/base/mem.h"
 #include "core/base/out.h"
 #include "core/base/sys.h"
@@ -294,14 +295,38 @@ static int settle_thread(uint64_t thread, void *arg)
 	}
 }
 
-int inflight_settle(void)
+static int settle(void)
 {
 	uint64_t until = sys_now_ns() + INFLIGHT_PATIENCE_NS;
 	int direct = any_direct();
 
-	if (direct == 0)
-		return 0;
+	if (direct == 0 || direct == -EMFILE)
+		return direct;
 	if (direct < 0 || each_number("/proc/self/fd", is_ring, NULL) != 0 || has_aio())
 		return -EBUSY;
 	return each_number("/proc/self/task", settle_thread, &until) == 0 ? 0 : -EBUSY;
+}
+
+static void settle_apart(void *arg)
+{
+	*(int *)arg = settle();
+}
+
+int inflight_settle(void)
+{
+	int err = settle(), *apart;
+
+	if (err != -EMFILE)
+		return err;
+	apart = mem_pages(sizeof(*apart));
+	if (apart && apart_run(settle_apart, apart) == 0)
+		err = *apart;
+	if (apart)
+		mem_pages_free(apart, sizeof(*apart));
+	return err == 0 ? 0 : -EBUSY;
+}
+
+bool inflight_matters(int fd)
+{
+	return is_direct((uint64_t)fd, NULL) != 0 || is_ring((uint64_t)fd, NULL) != 0;
 }

@@ -10,6 +10,8 @@
 #ifndef HRESV_CORE_ACT_INFLIGHT_H
 #define HRESV_CORE_ACT_INFLIGHT_H
 
+#include <stdbool.h>
+
 /**
  * inflight_settle - wait until no direct I/O of this process is under way
  *
@@ -24,5 +26,8 @@
  */
 #define INFLIGHT_PATIENCE_NS 200000000u
 int inflight_settle(void);
+
+/* Is @fd looked for: O_DIRECT, a ring, or not to be known? None that is open doesn't matter. */
+bool inflight_matters(int fd);
 
 #endif

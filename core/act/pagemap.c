@@ -165,15 +165,12 @@ static void word_claim(page_word *w)
 {
 	page_word old = __atomic_load_n(w, __ATOMIC_ACQUIRE);
 
-	/* One that was taken back a moment ago is waited for, and left alone. */
-	while (old & (WORD_KIND_MASK | WORD_CLAIMED)) {
-		if (!(old & WORD_CLAIMED)) {
-			if (__atomic_compare_exchange_n(w, &old, old | WORD_CLAIMED, true,
-							__ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
-				return;
-			continue;
-		}
-		old = word_sleep(w, old);
+	for (;;) {
+		if (old & WORD_CLAIMED)
+			old = word_sleep(w, old);
+		else if (__atomic_compare_exchange_n(w, &old, old | WORD_CLAIMED, true,
+						     __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
+			return;
 	}
 }
 
@@ -190,16 +187,37 @@ static struct claim widened(uintptr_t lo, uintptr_t hi)
 	return (struct claim){ align_down(lo, lo_unit), align_down(hi - 1, hi_unit) + hi_unit };
 }
 
+/* From the first granule of ours, or of whoever takes one back just now, to the last. */
+static struct claim without_ends(const struct claim *all)
+{
+	struct claim c = { all->lo, all->lo };
+
+	for (uintptr_t at = all->lo; at < bounded(all->hi); at = next_granule(at)) {
+		if (!(pagemap_get(at) & (WORD_KIND_MASK | WORD_CLAIMED)))
+			continue;
+		if (c.lo == c.hi)
+			c.lo = at;
+		c.hi = next_granule(at);
+	}
+	return c;
+}
+
+/*
+ * What is nobody's between pages of ours is claimed too: another thread may map there
+ * meanwhile and claim that, and who drops a range couldn't tell its claims from his.
+ */
 struct claim pagemap_claim(uintptr_t lo, uintptr_t hi)
 {
 	for (;;) {
-		struct claim c = widened(lo, hi), now;
+		const struct claim all = widened(lo, hi);
+		struct claim c = without_ends(&all), now;
 
-		for (uintptr_t at = c.lo; at < bounded(c.hi); at = next_granule(at))
+		pagemap_prepare(c.lo, c.hi);	/* words to claim, where none is yet */
+		for (uintptr_t at = c.lo; at < c.hi; at = next_granule(at))
 			if (word_at(at))
 				word_claim(word_at(at));
 		now = widened(lo, hi);
-		if (now.lo >= c.lo && now.hi <= c.hi)
+		if (now.lo >= all.lo && now.hi <= all.hi)
 			return c;
 		pagemap_unclaim(&c);
 	}

@@ -209,8 +209,8 @@ uint64_t pagemap_small_bytes(void);
 
 /*
  * Claims every granule of ours that overlaps [lo, hi), widened to whole huge
- * pages; waits where another thread has one. Returns the range in which words
- * may be claimed. The caller is a guest of the gate and holds no claim.
+ * pages, and what is nobody's between them; waits where another thread has one.
+ * Returns the range that is claimed. The caller is a guest of the gate and holds no claim.
  */
 struct claim {
 	uintptr_t lo, hi;

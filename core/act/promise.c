@@ -26,11 +26,15 @@ static int keep(struct promise *p, int fd, uint64_t pages, uint64_t spare_pages)
 {
 	int err = p->n == PROMISE_ACCOUNTS ? -ENOSPC : ledger_promise(fd, pages, spare_pages);
 
-	if (err)
+	if (err) {
 		sys_close(fd);
-	else
-		p->kept[p->n++] = fd_keep(fd);
-	return err;
+		return err;
+	}
+	fd = fd_out_of_the_way(fd);
+	if (fd < 0)
+		return fd;
+	p->kept[p->n++] = fd_mark(fd);
+	return 0;
 }
 
 static int keep_below_limit(const char *usage_path, uint64_t room_bytes, void *arg)

@@ -7,8 +7,10 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "core/base/mem.h"
 #include "core/base/sys.h"
 
 #define FD_HIGH 900
@@ -28,6 +30,29 @@ static inline int fd_move_up(int fd)
 	return (int)high;
 }
 
+/* Below this a program may use every number it is allowed. */
+#define FD_FEW 64
+
+/*
+ * The same for what the program did not ask for, and is done without: under a low limit
+ * it goes to the last eighth of the numbers, and where they are few, or taken, it is closed.
+ * -errno then.
+ */
+static inline int fd_out_of_the_way(int fd)
+{
+	long high = sys_fcntl(fd, F_DUPFD_CLOEXEC, (void *)(uintptr_t)FD_HIGH);
+
+	if (high == -EINVAL) {
+		const uint64_t most = mem_limit(RLIMIT_NOFILE);
+
+		high = most < FD_FEW ? -EMFILE :
+				       sys_fcntl(fd, F_DUPFD_CLOEXEC,
+						 (void *)(uintptr_t)(most - most / 8));
+	}
+	sys_close(fd);
+	return (int)high;
+}
+
 /*
  * A descriptor that is closed long after it was made: by then the program may have
  * closed the number (closefrom(3)), and opened something of its own there.
@@ -38,9 +63,9 @@ struct fd_kept {
 	ino_t ino;
 };
 
-static inline struct fd_kept fd_keep(int fd)
+static inline struct fd_kept fd_mark(int fd)
 {
-	struct fd_kept k = { .fd = fd_move_up(fd) };
+	struct fd_kept k = { .fd = fd };
 	struct stat st;
 
 	if (sys_fstat(k.fd, &st) == 0) {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "core/base/align.h"
 #include "core/base/sys.h"
@@ -18,6 +19,13 @@ size_t mem_page_bytes(void)
 	if (!cached)
 		cached = getauxval(AT_PAGESZ);
 	return cached;
+}
+
+uint64_t mem_limit(int which)
+{
+	uint64_t limit[2];	/* now, and at most */
+
+	return sys_call(SYS_prlimit64, 0, which, 0, (long)limit, 0, 0) == 0 ? limit[0] : UINT64_MAX;
 }
 
 bool mem_is_mapped(uintptr_t at)

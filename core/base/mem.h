@@ -15,6 +15,9 @@
 /* The base page, in bytes, as the kernel told it (AT_PAGESZ). */
 size_t mem_page_bytes(void);
 
+/* What getrlimit(2) says of @which, RLIMIT_AS say; UINT64_MAX: no limit, or nobody says. */
+uint64_t mem_limit(int which);
+
 /* Is there a mapping at @at, on a base page line? And a page in it? */
 bool mem_is_mapped(uintptr_t at);
 bool mem_is_present(uintptr_t at);

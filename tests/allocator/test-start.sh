@@ -19,4 +19,22 @@ test_a_process_refused_any_early_mapping_lives() {
 	done
 }
 
+# What a heap of huge pages lays out beforehand would be missed.
+test_heap_is_the_next_ones_where_little_may_be_mapped() {
+	local family=$BUILD/tests/torture/prog-family limit
+	requires_file "$family" "$BUILD/libhresv.so"
+	"$family" 1 1 6 >expected
+	for limit in "-v 60000" "-d 22000"; do
+		# shellcheck disable=SC2086
+		(ulimit $limit && "$family" 1 1 6 >got) || skip "a program that lives with ulimit $limit"
+		# shellcheck disable=SC2086
+		(ulimit $limit && HUGETLB_MALLOC_START=0 HUGETLB_VERBOSE=2 preload "$family" 1 1 6) \
+			>got 2>said || fail "ulimit $limit: status $? $(head -c 300 said)"
+		cmp -s expected got || fail "ulimit $limit: it says $(head -c 300 got)"
+		expect_contains said "our malloc stands aside"
+	done
+	HUGETLB_VERBOSE=2 preload "$family" 1 1 6 >got 2>said
+	! grep "stands aside" said || fail "it stands aside without a limit"
+}
+
 run_tests "$@"

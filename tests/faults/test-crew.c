@@ -37,6 +37,22 @@ TEST(crew_whose_helpers_fail_leaves_the_rest_to_the_caller)
 	munmap((void *)at, BYTES);
 }
 
+/* Stopped in the middle, and gone on when the caller has given it up: it asks for nothing again. */
+TEST(crew_whose_helper_is_interrupted_does_not_ask_again)
+{
+	const int again[] = { EINTR, EAGAIN };
+
+	pool_set(PAGE, PAGES);
+	for (int i = 0; i < 2; i++) {
+		uintptr_t at = map_huge(BYTES, MAP_PRIVATE);
+
+		EXPECT_LT(advise_staged(at, -again[i]), BYTES);
+		EXPECT_LE(staged.helped, three.helpers);
+		EXPECT_EQ(threads(), 1);
+		munmap((void *)at, BYTES);
+	}
+}
+
 /* Of a pool that is short, the pages that came lie at the front, as many as there were. */
 static void populate_short(int flags)
 {

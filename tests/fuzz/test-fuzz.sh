@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
+# timeout: 86400
 #
 # Every parser on hostile input: a bounded run of each target under AddressSanitizer
 # and UBSan, from the corpus in the tree. HRESV_FUZZ_SECONDS makes it long (make fuzz).
 . "$(dirname "$0")/../harness/functions.sh"
 
 SECONDS_EACH=${HRESV_FUZZ_SECONDS:-4}
+TEST_TIMEOUT=$((SECONDS_EACH + 120))
 
 # can_fuzz: clang may be there without its run-time library.
 can_fuzz() {
@@ -55,6 +57,11 @@ test_hresv_conf_survives_any_content() {
 test_check_survives_any_binary() {
 	SECONDS_EACH=$(((SECONDS_EACH + 1) / 2))
 	fuzz binary "$SOURCE"/tools/binary.c "$SOURCE"/core/facts/buildid.c
+}
+
+test_report_survives_any_process_and_any_file() {
+	fuzz report "$SOURCE"/tools/{report,report_print,report_json,page,proc,smaps,screen,table,json,json_read}.c \
+		"$SOURCE"/core/{base,facts,decide}/*.c "$SOURCE"/core/act/{stats,stats_table,stats_json,pagemap,fallback}.c
 }
 
 run_tests "$@"

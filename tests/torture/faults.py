@@ -68,10 +68,10 @@ Program = collections.namedtuple("Program", "name command env varies", defaults=
 Case = collections.namedtuple("Case", "program what err")
 
 MIB = 1 << 20
-# Of address space the library and its heap take some ten MiB themselves: none below 48.
+# Of either the library takes five MiB itself, used or not: none that is near what a program needs.
 LIMITS = {
-    resource.RLIMIT_AS: [n * MIB for n in (48, 80, 120, 200, 400, 1000)],
-    resource.RLIMIT_DATA: [n * MIB for n in (4, 16, 40, 100, 400)],
+    resource.RLIMIT_AS: [n * MIB for n in (24, 48, 80, 120, 200, 400, 1000, 1100)],
+    resource.RLIMIT_DATA: [n * MIB for n in (16, 24, 40, 100, 300)],
     resource.RLIMIT_NOFILE: [3, 4, 5, 6, 8, 12],
     resource.RLIMIT_STACK: [64 << 10, 256 << 10, MIB],
     resource.RLIMIT_MEMLOCK: [0],

@@ -59,6 +59,34 @@ TEST(claim_that_is_tried_takes_all_of_a_range_or_nothing)
 	EXPECT_EQ(pagemap_get(AT), word_of(PAGE_PRIVATE));
 }
 
+/* Who maps in a hole meanwhile finds it claimed, and what he claims at its ends stays his. */
+TEST(claim_of_a_range_with_holes_drops_no_claim_of_others)
+{
+	const uintptr_t far = AT + 3 * PAGEMAP_LEAF_WORDS * GRANULE, hole = far - PAGEMAP_LEAF_WORDS * GRANULE;
+	struct claim c, none, other;
+
+	REQUIRE_EQ(pagemap_prepare(AT, AT + 4 * GRANULE), 0);
+	REQUIRE_EQ(pagemap_prepare(far, far + GRANULE), 0);
+	pagemap_set(AT + GRANULE, AT + 2 * GRANULE, word_of(PAGE_PRIVATE));
+	pagemap_set(far, far + GRANULE, word_of(PAGE_PRIVATE));
+	c = pagemap_claim(AT, far + 2 * GRANULE);
+	REQUIRE_EQ(pagemap_prepare(hole, hole + GRANULE), 0);
+	pagemap_set(hole, hole + GRANULE, word_of(PAGE_PRIVATE));
+	pagemap_set(AT + 2 * GRANULE, AT + 3 * GRANULE, word_of(PAGE_PRIVATE));
+	EXPECT_FALSE(pagemap_try_claim(hole, hole + GRANULE, &none));
+	EXPECT_FALSE(pagemap_try_claim(AT + 2 * GRANULE, AT + 3 * GRANULE, &none));
+	pagemap_set(AT, AT + GRANULE, word_of(PAGE_PRIVATE));
+	other = pagemap_claim(AT, AT + GRANULE);
+	pagemap_unclaim(&c);
+	EXPECT_EQ(pagemap_get(AT), word_of(PAGE_PRIVATE) | WORD_CLAIMED);
+	EXPECT_EQ(pagemap_get(AT + 2 * GRANULE), word_of(PAGE_PRIVATE));
+	EXPECT_EQ(pagemap_get(hole), word_of(PAGE_PRIVATE));
+	pagemap_unclaim(&other);
+	c = pagemap_claim(AT + 3 * GRANULE, AT + 4 * GRANULE);	/* nobody's: nothing */
+	EXPECT_EQ(pagemap_get(AT + 3 * GRANULE), 0);
+	pagemap_unclaim(&c);
+}
+
 static struct {
 	int wakes;
 	enum page_kind first;
