@@ -137,12 +137,13 @@ $(API_A): $(API_OBJ)
 comma := ,
 
 # $(1) soname, $(2) version script, $(3) objects and archives. Bound symbolically:
-# what calls mmap or free in here means ours, whoever else defines it.
+# what calls mmap or free in here means ours, whoever else defines it. Never unloaded:
+# fork handlers, signal handlers and destructors of threads lead into it.
 define link_shared
 @mkdir -p $(@D)
 @[ $(notdir $@) = $(1) ] || ln -sf $(notdir $@) $(@D)/$(1)
 $(call say,LD,$@) $(CC) -shared -pthread $(CFLAGS) -o $@ -Wl,-soname,$(1) \
-	-Wl,--version-script=$(srcdir)/$(2) -Wl,--exclude-libs,ALL -Wl,-z,defs -Wl,-Bsymbolic-functions $(LINK_FLAGS) $(3)
+	-Wl,--version-script=$(srcdir)/$(2) -Wl,--exclude-libs,ALL -Wl,-z,defs,-z,nodelete -Wl,-Bsymbolic-functions $(LINK_FLAGS) $(3)
 endef
 
 # initfirst: fork handlers run in the order they were registered, and ours must be

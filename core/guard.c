@@ -36,9 +36,6 @@
 #include "core/facts/conf.h"
 #include "core/plan.h"
 
-#ifndef MADV_COLD
-#define MADV_COLD 20
-#endif
 #ifndef MAP_32BIT	/* x86 alone has it */
 #define MAP_32BIT 0
 #endif
@@ -321,7 +318,8 @@ static size_t page_bytes_by_mapping(int fd)
 	const struct pagesizes *sizes = plan_sizes();
 	size_t page = 0;
 	struct stat st;
-	long at, err;
+	bool is_huge;
+	long at;
 
 	if (sys_fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		return 0;
@@ -331,9 +329,9 @@ static size_t page_bytes_by_mapping(int fd)
 	at = page ? sys_mmap(0, page, PROT_NONE, MAP_PRIVATE | MAP_NORESERVE, fd, 0) : -ENODEV;
 	if (sys_failed(at))
 		return 0;
-	err = sys_madvise((uintptr_t)at, mem_page_bytes(), MADV_COLD);
+	is_huge = mem_is_hugetlb((uintptr_t)at);
 	sys_munmap((uintptr_t)at, page);
-	return err == -EINVAL ? page : 0;
+	return is_huge ? page : 0;
 }
 
 size_t guard_page_bytes(int fd)

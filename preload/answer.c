@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/act/rescue.h"
+#include "core/base/peek.h"
 #include "preload/call.h"
 #include "preload/read.h"
 
@@ -79,6 +80,34 @@ HRESV_EXPORT int __poll_chk(struct pollfd *fds, nfds_t n, int limit, size_t room
 	return poll(fds, n, limit);
 }
 
+/* As libc's: what is left of the limit is told, and more than a second of microseconds is taken. */
+static int select_raw(int n, fd_set *in, fd_set *out, fd_set *bad, struct timeval *limit)
+{
+	struct timespec left;
+	long got;
+
+	if (limit && (limit->tv_sec < 0 || limit->tv_usec < 0))
+		return (int)call_value(-EINVAL);
+	if (limit) {
+		left.tv_nsec = limit->tv_usec % 1000000 * 1000;
+		if (__builtin_add_overflow(limit->tv_sec, limit->tv_usec / 1000000, &left.tv_sec))
+			left.tv_sec = INT64_MAX;
+	}
+	got = sys_call(SYS_pselect6, n, (long)in, (long)out, (long)bad, limit ? (long)&left : 0, 0);
+	if (limit)
+		*limit = (struct timeval){ left.tv_sec, left.tv_nsec / 1000 };
+	return (int)call_value(got);
+}
+
+/* The program's sets; what can't be read is the kernel's to refuse. */
+static bool take_sets(fd_set asked[3], const struct iovec parts[3])
+{
+	for (int i = 0; i < 3; i++)
+		if (parts[i].iov_base && peek(&asked[i], parts[i].iov_base, parts[i].iov_len) != 0)
+			return false;
+	return true;
+}
+
 /*
  * The sets are both question and answer: they are copied in whole, and are the
  * question's until all three could be written back. A set of up to 1024 bits is
@@ -88,19 +117,17 @@ HRESV_EXPORT int select(int n, fd_set *in, fd_set *out, fd_set *bad, struct time
 {
 	const size_t bytes = n > 0 ? ((size_t)n + 63) / 64 * 8 : 0;
 	const struct iovec parts[] = { { in, in ? bytes : 0 }, { out, out ? bytes : 0 },
-				       { bad, bad ? bytes : 0 }, { limit, limit ? sizeof(*limit) : 0 } };
+				       { bad, bad ? bytes : 0 } };
 	fd_set asked[3];
 	int got;
 
 	if (!real.select)
-		return (int)call_value(sys_call(SYS_pselect6, n, (long)in, (long)out, (long)bad, 0, 0));
+		return select_raw(n, in, out, bad, limit);
 	if (bytes > sizeof(fd_set) || !(rescue_may_refuse((uintptr_t)in) ||
 					rescue_may_refuse((uintptr_t)out) ||
-					rescue_may_refuse((uintptr_t)bad)))
+					rescue_may_refuse((uintptr_t)bad)) ||
+	    !take_sets(asked, parts))
 		return real.select(n, in, out, bad, limit);
-	for (int i = 0; i < 3; i++)
-		memcpy(&asked[i], parts[i].iov_base ? parts[i].iov_base : &asked[i],
-		       parts[i].iov_len);
 	got = real.select(n, in ? &asked[0] : NULL, out ? &asked[1] : NULL, bad ? &asked[2] : NULL,
 			  limit);
 	for (int i = 0; i < 3 && got >= 0; i++)
@@ -126,7 +153,11 @@ HRESV_EXPORT int select(int n, fd_set *in, fd_set *out, fd_set *bad, struct time
 
 static bool needs_room(const struct sockaddr *at, const socklen_t *room)
 {
-	return at && room && (rescue_may_refuse((uintptr_t)at) || rescue_may_refuse((uintptr_t)room));
+	socklen_t bytes;
+	char first;
+
+	return at && room && (rescue_may_refuse((uintptr_t)at) || rescue_may_refuse((uintptr_t)room)) &&
+	       peek(&bytes, room, sizeof(bytes)) == 0 && peek(&first, at, sizeof(first)) == 0;
 }
 
 static int accept_now(int fd, struct sockaddr *at, socklen_t *room)
@@ -157,10 +188,17 @@ HRESV_EXPORT int accept4(int fd, struct sockaddr *at, socklen_t *room, int flags
 	return ADDRESSED(at, room, here, bytes, accept4_now(fd, here, bytes, flags));
 }
 
-/* Where an address and its length lie; a length that can't be read is the kernel's to refuse. */
+/* A length that can't be read is the kernel's to refuse. */
+static size_t room_at(const void *at, const socklen_t *room)
+{
+	socklen_t bytes;
+
+	return rescue_may_refuse((uintptr_t)at) && peek(&bytes, room, sizeof(bytes)) == 0 ? bytes : 0;
+}
+
+/* Where an address and its length lie. */
 #define ADDRESS(at, room)                                                                    \
-	((const struct iovec[]){ { at, (room) && rescue_may_refuse((uintptr_t)(at)) ? *(room) : 0 }, \
-				 { room, sizeof(*(room)) } }), 2
+	((const struct iovec[]){ { at, room_at(at, room) }, { room, sizeof(*(room)) } }), 2
 
 HRESV_EXPORT int getsockname(int fd, struct sockaddr *at, socklen_t *room)
 {

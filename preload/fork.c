@@ -22,11 +22,11 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "core/base/peek.h"
 #include "preload/call.h"
 #include "preload/fork.h"
 #include "preload/real.h"
@@ -135,11 +135,12 @@ HRESV_EXPORT int clone(int (*run)(void *), void *stack, int flags, void *arg, ..
  */
 bool preload_fork_is_raw(long number, long first, long second)
 {
-	const struct clone_args *args = (const struct clone_args *)first;
+	struct clone_args args;
 
 	if (number == SYS_clone3)
-		return args && second >= CLONE_ARGS_SIZE_VER0 && !args->stack &&
-		       !(args->flags & CLONE_VM);
+		return second >= CLONE_ARGS_SIZE_VER0 &&
+		       peek(&args, (const void *)first, CLONE_ARGS_SIZE_VER0) == 0 && !args.stack &&
+		       !(args.flags & CLONE_VM);
 	if (number == SYS_clone)
 		return !(first & CLONE_VM) && !second;
 	return true;
@@ -151,9 +152,8 @@ static struct vfork begin_clone3(long *args, size_t bytes, struct clone_args *co
 	struct vfork v = { -1, -1 };
 	unsigned long flags;
 
-	if (bytes > sizeof(*copy))
+	if (bytes > sizeof(*copy) || peek(copy, (const void *)*args, bytes) != 0)
 		return v;
-	memcpy(copy, (const void *)*args, bytes);
 	flags = (unsigned long)copy->flags;
 	v = vfork_begin(&flags);
 	copy->flags = flags;

@@ -2,11 +2,11 @@
 /* madvise.c - madvise, posix_madvise, process_madvise */
 #include <errno.h>
 #include <stdbool.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#include "core/base/peek.h"
 #include "core/facts/pidfd.h"
 #include "core/route.h"
 #include "preload/call.h"
@@ -33,23 +33,6 @@ HRESV_EXPORT int posix_madvise(void *at, size_t bytes, int advice)
 
 #define AT_A_TIME 64
 
-/*
- * A piece of the program's list, read by the kernel: what can't be read is EFAULT and
- * no fault of ours. Where a filter forbids that call, as any library would read it.
- */
-static long read_ranges(const struct iovec *from, size_t n, struct iovec to[AT_A_TIME])
-{
-	const struct iovec mine = { to, n * sizeof(*to) };
-	const struct iovec theirs = { (void *)(uintptr_t)from, n * sizeof(*from) };
-	long got = sys_call(SYS_process_vm_readv, sys_getpid(), (long)&mine, 1, (long)&theirs, 1, 0);
-
-	if (sys_failed(got) && got != -EFAULT) {
-		memcpy(to, from, n * sizeof(*to));
-		return 0;
-	}
-	return got == (long)mine.iov_len ? 0 : -EFAULT;
-}
-
 static size_t at_a_time(size_t left)
 {
 	return left < AT_A_TIME ? left : AT_A_TIME;
@@ -61,7 +44,7 @@ static bool concerns_any(const struct iovec *ranges, size_t n)
 
 	for (size_t done = 0, k; done < n; done += k) {
 		k = at_a_time(n - done);
-		if (read_ranges(ranges + done, k, some) != 0)
+		if (peek(some, ranges + done, k * sizeof(*some)) != 0)
 			return false;
 		for (size_t i = 0; i < k; i++)
 			if (route_concerns((uintptr_t)some[i].iov_base, some[i].iov_len))
@@ -88,7 +71,7 @@ static long advise_ranges(const struct iovec *ranges, size_t n, int advice)
 
 	for (size_t i = 0; i < n && !err; i++) {
 		if (i % AT_A_TIME == 0)
-			err = read_ranges(ranges + i, at_a_time(n - i), some);
+			err = peek(some, ranges + i, at_a_time(n - i) * sizeof(*some));
 		if (!err)
 			err = advise(some[i % AT_A_TIME].iov_base, some[i % AT_A_TIME].iov_len, advice);
 		if (!err)

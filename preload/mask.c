@@ -15,6 +15,7 @@
 
 #include "core/act/belief.h"
 #include "core/act/front.h"
+#include "core/base/peek.h"
 #include "core/facts/conf.h"
 #include "preload/call.h"
 #include "preload/read.h"
@@ -80,13 +81,46 @@ static void arm_for(uint64_t mask)
 		front_arm(SIGBUS);
 }
 
-long preload_mask_raw(int how, const uint64_t *set, uint64_t *ret_old)
+static bool is_how(int how)
 {
-	if (!is_active())
+	return how == SIG_BLOCK || how == SIG_UNBLOCK || how == SIG_SETMASK;
+}
+
+/* @set and @ret_old are ours. A wrong @how is the kernel's to refuse, nothing has changed. */
+static long set_mask(int how, const uint64_t *set, uint64_t *ret_old)
+{
+	if (!is_active() || (set && !is_how(how)))
 		return sys_sigmask(how, set, ret_old);
 	if (set && how != SIG_UNBLOCK)
 		arm_for(*set);
 	return belief_mask(how, set, ret_old);
+}
+
+/* The kernel finds out whether it can be written to, when all else is done: as it does itself. */
+static long give_old(uint64_t *ret_old, uint64_t old)
+{
+	const struct iovec place = { ret_old, sizeof(*ret_old) };
+	long err = sys_sigmask(SIG_BLOCK, NULL, ret_old);
+
+	if (err == -EFAULT && preload_helped(&place, 1))
+		err = sys_sigmask(SIG_BLOCK, NULL, ret_old);
+	if (!err)
+		*ret_old = old;
+	return err;
+}
+
+/* Some ask by a wrong @how, or by a set that can't be read, whether an address can be read. */
+long preload_mask_raw(int how, const uint64_t *set, uint64_t *ret_old)
+{
+	uint64_t wish, old;
+	long err;
+
+	if (!is_active() || (set && !is_how(how)))
+		return sys_sigmask(how, set, ret_old);
+	if (set && peek(&wish, set, sizeof(wish)) != 0)
+		return -EFAULT;
+	err = set_mask(how, set ? &wish : NULL, &old);
+	return err || !ret_old ? err : give_old(ret_old, old);
 }
 
 static long change_mask(int how, const sigset_t *set, sigset_t *ret_old)
@@ -98,7 +132,7 @@ static long change_mask(int how, const sigset_t *set, sigset_t *ret_old)
 		wish = signal_mask_of(set);
 	if (how != SIG_UNBLOCK)
 		wish &= ~SIGNALS_OF_LIBC;
-	err = preload_mask_raw(how, set ? &wish : NULL, &old);
+	err = set_mask(how, set ? &wish : NULL, &old);
 	if (!err && ret_old)
 		signal_mask_to(ret_old, old);
 	return err;
@@ -189,15 +223,20 @@ HRESV_EXPORT int siggetmask(void)
 
 /* Calls that wait with a mask of their own. */
 
-/* @call with @kernel, what the kernel shall get of @set; the call's value, errno kept. */
-#define WAITING(set, kernel, call)                                                           \
+/* A mask that can't be read is the kernel's to refuse. */
+static bool passes_by(const sigset_t *set, uint64_t *ret_wish)
+{
+	return !set || !is_active() || peek(ret_wish, set, sizeof(*ret_wish)) != 0;
+}
+
+/* @call with @kernel, what the kernel shall get for @wish; the call's value, errno kept. */
+#define WAITING(wish, kernel, call)                                                          \
 	({                                                                                   \
-		const uint64_t wish_ = signal_mask_of(set);                                  \
 		struct belief_wait wait_;                                                    \
 		sigset_t kernel_, *kernel = &kernel_;                                        \
 		int value_, errno_;                                                          \
-		arm_for(wish_);                                                              \
-		belief_wait_begin(&wait_, &wish_);                                           \
+		arm_for(wish);                                                               \
+		belief_wait_begin(&wait_, &(wish));                                          \
 		signal_mask_to(&kernel_, wait_.pass);                                        \
 		value_ = (int)(call);                                                        \
 		errno_ = errno;                                                              \
@@ -215,9 +254,11 @@ static int suspend(const sigset_t *set)
 
 HRESV_EXPORT int sigsuspend(const sigset_t *set)
 {
-	if (!is_active())
+	uint64_t wish;
+
+	if (passes_by(set, &wish))
 		return suspend(set);
-	return WAITING(set, pass, suspend(pass));
+	return WAITING(wish, pass, suspend(pass));
 }
 
 HRESV_EXPORT int __sigsuspend(const sigset_t *set)
@@ -262,9 +303,11 @@ static int poll_now(struct pollfd *fds, nfds_t n, const struct timespec *limit, 
 HRESV_EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *limit,
 		       const sigset_t *set)
 {
-	if (!set || !is_active())
+	uint64_t wish;
+
+	if (passes_by(set, &wish))
 		return poll_now(fds, n, limit, set);
-	return WAITING(set, pass, poll_now(fds, n, limit, pass));
+	return WAITING(wish, pass, poll_now(fds, n, limit, pass));
 }
 
 HRESV_EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *limit,
@@ -292,9 +335,11 @@ static int select_now(int n, fd_set *in, fd_set *out, fd_set *bad, const struct 
 HRESV_EXPORT int pselect(int n, fd_set *in, fd_set *out, fd_set *bad, const struct timespec *limit,
 			 const sigset_t *set)
 {
-	if (!set || !is_active())
+	uint64_t wish;
+
+	if (passes_by(set, &wish))
 		return select_now(n, in, out, bad, limit, set);
-	return WAITING(set, pass, select_now(n, in, out, bad, limit, pass));
+	return WAITING(wish, pass, select_now(n, in, out, bad, limit, pass));
 }
 
 #define ROOM(events, most)                                                                   \
@@ -310,9 +355,11 @@ static int epoll_now(int fd, struct epoll_event *events, int most, int limit, co
 HRESV_EXPORT int epoll_pwait(int fd, struct epoll_event *events, int most, int limit,
 			     const sigset_t *set)
 {
-	if (!set || !is_active())
+	uint64_t wish;
+
+	if (passes_by(set, &wish))
 		return epoll_now(fd, events, most, limit, set);
-	return WAITING(set, pass, epoll_now(fd, events, most, limit, pass));
+	return WAITING(wish, pass, epoll_now(fd, events, most, limit, pass));
 }
 
 /* Where libc has no such function no program can call it either. */
@@ -328,9 +375,11 @@ static int epoll2_now(int fd, struct epoll_event *events, int most, const struct
 HRESV_EXPORT int epoll_pwait2(int fd, struct epoll_event *events, int most,
 			      const struct timespec *limit, const sigset_t *set)
 {
-	if (!set || !is_active())
+	uint64_t wish;
+
+	if (passes_by(set, &wish))
 		return epoll2_now(fd, events, most, limit, set);
-	return WAITING(set, pass, epoll2_now(fd, events, most, limit, pass));
+	return WAITING(wish, pass, epoll2_now(fd, events, most, limit, pass));
 }
 
 /* Calls that take what is pending: it need not be blocked any more. */

@@ -21,6 +21,7 @@
 
 #include "core/act/belief.h"
 #include "core/act/rescue.h"
+#include "core/base/peek.h"
 #include "preload/call.h"
 #include "preload/read.h"
 #include "preload/real.h"
@@ -58,12 +59,14 @@ void preload_read_find(void)
 	REAL(recvmmsg, "recvmmsg");
 }
 
+/* The list may be what the kernel could not read. */
 bool preload_helped(const struct iovec *parts, size_t n)
 {
+	struct iovec part;
 	bool any = false;
 
-	for (size_t i = 0; i < n; i++)
-		any = rescue_touch((uintptr_t)parts[i].iov_base, parts[i].iov_len) || any;
+	for (size_t i = 0; i < n && peek(&part, &parts[i], sizeof(part)) == 0; i++)
+		any = rescue_touch((uintptr_t)part.iov_base, part.iov_len) || any;
 	return any;
 }
 
@@ -87,7 +90,8 @@ HRESV_EXPORT ssize_t read(int fd, void *at, size_t bytes)
 
 	if (!real.read)
 		return call_value(sys_read(fd, at, bytes));
-	if (bytes <= LITTLE && rescue_may_refuse((uintptr_t)at))
+	if (bytes <= LITTLE && rescue_may_refuse((uintptr_t)at) &&
+	    rescue_may_refuse((uintptr_t)at + bytes - 1))
 		got = read_little(fd, at, bytes);
 	else
 		got = AGAIN(real.read(fd, at, bytes), (&(struct iovec){ at, bytes }), 1);
@@ -143,24 +147,29 @@ HRESV_EXPORT ssize_t recvfrom(int fd, void *at, size_t bytes, int flags,
 		     (&(struct iovec){ at, bytes }), 1);
 }
 
+static bool helped_message(const struct msghdr *message)
+{
+	struct msghdr m;
+
+	return peek(&m, message, sizeof(m)) == 0 && preload_helped(m.msg_iov, m.msg_iovlen);
+}
+
 HRESV_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
 	if (!real.recvmsg)
 		return call_value(sys_call(SYS_recvmsg, fd, (long)message, flags, 0, 0, 0));
-	return AGAIN(real.recvmsg(fd, message, flags), message->msg_iov, message->msg_iovlen);
+	return AGAIN_IF(real.recvmsg(fd, message, flags), helped_message(message));
 }
 
 /* Of the first message alone it is an error; later ones end the call with a count. */
 HRESV_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned n, int flags,
 			  struct timespec *limit)
 {
-	struct msghdr *first = n ? &messages->msg_hdr : NULL;
-
 	if (!real.recvmmsg)
 		return (int)call_value(sys_call(SYS_recvmmsg, fd, (long)messages, (long)n, flags,
 						(long)limit, 0));
-	return (int)AGAIN(real.recvmmsg(fd, messages, n, flags, limit),
-			  first ? first->msg_iov : NULL, first ? first->msg_iovlen : 0);
+	return (int)AGAIN_IF(real.recvmmsg(fd, messages, n, flags, limit),
+			     n && helped_message(&messages->msg_hdr));
 }
 
 HRESV_EXPORT ssize_t preadv64v2(int fd, const struct iovec *parts, int n, off64_t offset, int flags)

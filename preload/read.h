@@ -24,15 +24,18 @@ bool preload_helped(const struct iovec *parts, size_t n);
 
 #define AGAIN_TRIES 64
 
-/* @call until it has another answer than EFAULT, or nothing of ours is to blame: parts, n. */
-#define AGAIN(call, ...)                                                                     \
+/* @call until it has another answer than EFAULT, or @helped, that asks, finds nothing of ours. */
+#define AGAIN_IF(call, helped)                                                               \
 	({                                                                                   \
 		__typeof__(call) got_ = (call);                                              \
 		for (int i_ = 0; __builtin_expect(got_ < 0, 0) && errno == EFAULT &&         \
-				 i_ < AGAIN_TRIES && preload_helped(__VA_ARGS__); i_++)      \
+				 i_ < AGAIN_TRIES && (helped); i_++)                         \
 			got_ = (call);                                                       \
 		got_;                                                                        \
 	})
+
+/* The same, of what lies in these: parts, n. */
+#define AGAIN(call, ...) AGAIN_IF(call, preload_helped(__VA_ARGS__))
 
 ssize_t __read_chk(int fd, void *at, size_t bytes, size_t room);
 ssize_t __pread_chk(int fd, void *at, size_t bytes, off_t offset, size_t room);

@@ -25,10 +25,6 @@
 #include "core/decide/request.h"
 #include "core/facts/maps.h"
 
-#ifndef MADV_COLD
-#define MADV_COLD 20
-#endif
-
 /* Where thousands are made, asking about each takes a millisecond. */
 #define REVIEW_AGAIN_NS 10000000u
 
@@ -48,12 +44,6 @@ static struct {
 	uint64_t review_at;
 	bool moved;		/* atomic */
 } lists = { .lock = LOCK_INIT(LOCK_ATTACH) };
-
-/* MADV_COLD asks nothing of small pages, and is refused for huge ones. */
-static bool is_hugetlb(uintptr_t at)
-{
-	return sys_madvise(at, mem_page_bytes(), MADV_COLD) == -EINVAL;
-}
 
 /*
  * Since Linux 5.18 a page can be taken out of our tables, whole pages alone, and it stays with the
@@ -119,7 +109,7 @@ void attach_note(uintptr_t at, size_t bytes, int prot)
 	size_t page, stale;
 	int err;
 
-	if (!is_hugetlb(at))
+	if (!mem_is_hugetlb(at))
 		return;
 	page = page_bytes_of(at, bytes);
 	a.bytes = align_up(bytes, page);

@@ -157,13 +157,15 @@ long belief_mask(int how, const uint64_t *set, uint64_t *ret_old)
 	const uint64_t before = belief_at((uintptr_t)__builtin_frame_address(0));
 	uint64_t wish = set ? *set : 0, old, pass;
 	const bool concerns = set && ((wish & FRONT_MASK) || before || !is_plain());
-	uint64_t base;
+	uint64_t base, blocks[2];
 	long err;
 
 	belief_settle();
 	/* Unblocking reaches the kernel whole: something may be pending there. */
 	pass = how == SIG_UNBLOCK ? wish : wish & (~FRONT_MASK | mine.kept);
 	base = concerns ? *believed() : 0;
+	for (int i = 0; i < 2; i++)
+		blocks[i] = mine.inside[i].blocks;
 	/* First what we believe: what is unblocked arrives before the call returns. */
 	if (concerns)
 		change(how, wish);
@@ -171,6 +173,8 @@ long belief_mask(int how, const uint64_t *set, uint64_t *ret_old)
 	if (err) {
 		if (concerns)
 			*believed() = base;
+		for (int i = 0; concerns && i < 2; i++)
+			mine.inside[i].blocks = blocks[i];
 		return err;
 	}
 	if (set && mine.kept && how != SIG_BLOCK)

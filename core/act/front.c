@@ -166,6 +166,9 @@ bool front_arm(int number)
 
 	if (__atomic_load_n(&f->armed, __ATOMIC_ACQUIRE))
 		return true;
+	/* A child of vfork() would arm its own table of actions, and say so of its parent's. */
+	if (belief_is_borrowed())
+		return false;
 	quiet_enter(&q);
 	lock_take(&front.lock);
 	armed = f->armed;

@@ -12,6 +12,10 @@
 #include "core/base/align.h"
 #include "core/base/sys.h"
 
+#ifndef MADV_COLD
+#define MADV_COLD 20
+#endif
+
 size_t mem_page_bytes(void)
 {
 	static size_t cached;
@@ -47,6 +51,21 @@ bool mem_may_be_present(uintptr_t at)
 	unsigned char vec = 0;
 
 	return sys_mincore(at, mem_page_bytes(), &vec) != 0 || (vec & 1);
+}
+
+/*
+ * MADV_COLD asks nothing of small pages, and is refused for huge ones and for what is
+ * mlocked. Of those two the first alone can't be cut inside of a page, for which any
+ * other advice to a part would do it.
+ */
+bool mem_is_hugetlb(uintptr_t at)
+{
+	if (sys_madvise(at, mem_page_bytes(), MADV_COLD) != -EINVAL)
+		return false;
+	if (sys_madvise(at, mem_page_bytes(), MADV_SEQUENTIAL) == -EINVAL)
+		return true;
+	sys_madvise(at, mem_page_bytes(), MADV_NORMAL);
+	return false;
 }
 
 bool mem_is_zero(uintptr_t at, size_t bytes)

@@ -24,6 +24,9 @@ bool mem_is_present(uintptr_t at);
 /* The same, but true when the kernel doesn't say: then there may be something to lose. */
 bool mem_may_be_present(uintptr_t at);
 
+/* Is the mapping that begins at @at made of huge pages? The kernel is asked; nothing changes. */
+bool mem_is_hugetlb(uintptr_t at);
+
 /* Does all of it, readable and on lines of 64 bytes, read zero? Looks no further than needed. */
 bool mem_is_zero(uintptr_t at, size_t bytes);
 

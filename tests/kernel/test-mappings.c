@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -137,6 +138,40 @@ TEST(madvise_cold_is_refused_for_huge_pages_alone)
 	EXPECT_EQ(madvise(at, 4096, MADV_COLD), -1);
 	EXPECT_EQ(errno, EINVAL);
 	EXPECT_EQ(madvise(small, 4096, MADV_COLD), 0);
+}
+
+/* Locked small pages refuse it too. Advice that cuts a mapping tells them apart. */
+TEST(madvise_sequential_of_a_part_is_refused_for_huge_pages_alone_locked_or_not)
+{
+	char *small, *at;
+
+	pool_set(PAGE, 1);
+	if (mlockall(MCL_FUTURE) != 0)
+		SKIP("leave to lock memory: %s", strerror(errno));
+	small = line_in(1);
+	at = map(1);
+	EXPECT_EQ(madvise(small, 4096, MADV_COLD), -1);
+	EXPECT_EQ(madvise(small, 4096, MADV_SEQUENTIAL), 0);
+	EXPECT_EQ(madvise(at, 4096, MADV_SEQUENTIAL), -1);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(munlockall(), 0);
+	EXPECT_EQ(madvise(at, 4096, MADV_SEQUENTIAL), -1);
+	EXPECT_EQ(errno, EINVAL);
+}
+
+/* Whoever asks this way hears the truth and changes nothing (core/base/peek.c). */
+TEST(sigprocmask_of_no_kind_says_whether_its_set_can_be_read)
+{
+	uint64_t all = ~(uint64_t)0;
+	char *closed = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	sigset_t now;
+
+	EXPECT_EQ(syscall(SYS_rt_sigprocmask, -1, &all, NULL, sizeof(all)), -1);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(syscall(SYS_rt_sigprocmask, -1, closed, NULL, sizeof(all)), -1);
+	EXPECT_EQ(errno, EFAULT);
+	EXPECT_EQ(sigprocmask(SIG_BLOCK, NULL, &now), 0);
+	EXPECT_EQ(sigismember(&now, SIGUSR1), 0);
 }
 
 TEST(dontneed_of_less_than_a_page_succeeds_and_does_nothing)

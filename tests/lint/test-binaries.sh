@@ -86,6 +86,13 @@ test_libhresv_has_the_loader_look_up_few_names() {
 	[ "$(wc -l <names)" -le $NAMES_MOST ] || fail "$(wc -l <names) names: $(tr '\n' ' ' <names)"
 }
 
+stays_loaded() {
+	readelf -dW "$1" | grep -q 'FLAGS_1.*NODELETE' || fail "${1##*/} can be unloaded"
+}
+
+# Handlers and destructors that lead into them outlive a dlclose().
+test_libraries_are_never_unloaded() { each_library stays_loaded; }
+
 # stdio, malloc, locale, asserts and lazy symbol lookup have no place in the host's
 # process (STYLE.md, rules 12 and 14); the environment is read by secure_getenv.
 FORBIDDEN='^(_?_?(v|f|s|d|vs|vf|vd|sn|vsn|as|vas)?printf(_chk)?|__.*printf_chk|puts|fputs|putchar|fputc|fwrite|fread|fgets|fopen|fopen64|fdopen|fclose|fflush|fscanf|sscanf|__isoc99_.*scanf|perror|getline|stdin|stdout|stderr'

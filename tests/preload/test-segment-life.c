@@ -173,3 +173,34 @@ TEST(segment_attached_in_a_hole_of_another_outlives_it)
 	pool_set(PAGE, 4);
 	run_with_us("attaches_within");
 }
+
+/* Of small pages: it can be cut, and what lies behind it is nobody else's. */
+PROGRAM(attaches_a_small_segment_while_all_is_locked)
+{
+	int id = shmget(IPC_PRIVATE, MIB, IPC_CREAT | 0600);
+	char *place, *at;
+
+	REQUIRE_GE(id, 0);
+	place = mmap(NULL, 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	place += -(uintptr_t)place & (PAGE - 1);
+	REQUIRE_EQ(mlockall(MCL_FUTURE), 0);
+	at = shmat(id, place, SHM_REMAP);
+	REQUIRE_EQ(at, place);
+	EXPECT_EQ(shmctl(id, IPC_RMID, NULL), 0);
+	fill_pages(at, MIB, 1);
+	EXPECT_EQ(mprotect(at, 4096, PROT_READ), 0);
+	EXPECT_EQ(munmap(at + MIB, 4096), 0);
+	EXPECT_EQ(mapped_in(at + MIB, 4096), 0);
+	EXPECT_EQ(munmap(at + 4096, 4096), 0);
+	EXPECT_EQ(mapped_in(at, MIB), MIB - 4096);
+}
+
+TEST(small_segment_is_small_when_all_memory_is_locked)
+{
+	own_segments();
+	if (mlockall(MCL_FUTURE) != 0)
+		SKIP("leave to lock memory: %s", strerror(errno));
+	munlockall();
+	EXPECT_EQ(program_alone("attaches_a_small_segment_while_all_is_locked", NULL).exit_status, 0);
+	run_with_us("attaches_a_small_segment_while_all_is_locked");
+}
