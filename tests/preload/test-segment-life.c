@@ -173,3 +173,30 @@ TEST(segment_attached_in_a_hole_of_another_outlives_it)
 	pool_set(PAGE, 4);
 	run_with_us("attaches_within");
 }
+
+/* The kernel refuses the first, which must not make it younger than what came after it. */
+PROGRAM(detaches_what_is_gone)
+{
+	char *room = room_for(8 * MIB), *old = attach(room + 4 * MIB, 4 * MIB), *around;
+	int ends[2];
+
+	EXPECT_EQ(munmap(old, 4 * MIB), 0);
+	around = attach(room, 8 * MIB);
+	EXPECT_EQ(shmdt(old), -1);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(shmdt(around), 0);
+	EXPECT_EQ(mapped_in(room, 8 * MIB), 0);
+	REQUIRE_EQ(pipe(ends), 0);
+	EXPECT_EQ(write(ends[1], "some", 4), 4);
+	EXPECT_EQ(read(ends[0], old + 8, 4), -1);
+	EXPECT_EQ(errno, EFAULT);
+	expect_nothing_known(old);
+	expect_nothing_known(room);
+}
+
+TEST(segment_attached_over_one_that_is_gone_is_forgotten_when_detached)
+{
+	own_segments();
+	pool_set(PAGE, 8);
+	run_with_us("detaches_what_is_gone");
+}
