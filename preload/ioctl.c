@@ -10,9 +10,8 @@
 #include <linux/userfaultfd.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 
+#include "core/base/peek.h"
 #include "core/route.h"
 #include "preload/call.h"
 #include "preload/ioctl.h"
@@ -25,21 +24,12 @@ void preload_ioctl_find(void)
 	real_ioctl = (int (*)(int, unsigned long, ...))(uintptr_t)real_behind("ioctl");
 }
 
-/* What can't be read is the kernel's to refuse. */
-static bool read_asked(const void *from, struct uffdio_register *to)
-{
-	const struct iovec mine = { to, sizeof(*to) }, theirs = { (void *)(uintptr_t)from, sizeof(*to) };
-
-	return sys_call(SYS_process_vm_readv, sys_getpid(), (long)&mine, 1, (long)&theirs, 1, 0) ==
-	       (long)sizeof(*to);
-}
-
 /* -ENOMEM: there are no small pages for it. What can't be split (EBUSY) the kernel judges as it is. */
 static int make_way(const void *arg)
 {
 	struct uffdio_register asked = { 0 };
 
-	if (!read_asked(arg, &asked) || !route_concerns(asked.range.start, asked.range.len))
+	if (peek(&asked, arg, sizeof(asked)) != 0 || !route_concerns(asked.range.start, asked.range.len))
 		return 0;
 	return route_make_sparse(asked.range.start, asked.range.len) == -ENOMEM ? -ENOMEM : 0;
 }

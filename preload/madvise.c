@@ -6,10 +6,10 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-#include "core/base/peek.h"
 #include "core/facts/pidfd.h"
 #include "core/route.h"
 #include "preload/call.h"
+#include "preload/parts.h"
 
 static long advise(void *at, size_t bytes, int advice)
 {
@@ -31,28 +31,6 @@ HRESV_EXPORT int posix_madvise(void *at, size_t bytes, int advice)
 	return (int)-advise(at, bytes, advice);
 }
 
-#define AT_A_TIME 64
-
-static size_t at_a_time(size_t left)
-{
-	return left < AT_A_TIME ? left : AT_A_TIME;
-}
-
-static bool concerns_any(const struct iovec *ranges, size_t n)
-{
-	struct iovec some[AT_A_TIME];
-
-	for (size_t done = 0, k; done < n; done += k) {
-		k = at_a_time(n - done);
-		if (peek(some, ranges + done, k * sizeof(*some)) != 0)
-			return false;
-		for (size_t i = 0; i < k; i++)
-			if (route_concerns((uintptr_t)some[i].iov_base, some[i].iov_len))
-				return true;
-	}
-	return false;
-}
-
 /* What the kernel says before it looks at any range: of the list, and of the advice. */
 static long refused(int pidfd, const struct iovec *ranges, size_t n, int advice)
 {
@@ -66,16 +44,16 @@ static long refused(int pidfd, const struct iovec *ranges, size_t n, int advice)
 /* On ourselves: range by range, and the bytes done when one of them fails later. */
 static long advise_ranges(const struct iovec *ranges, size_t n, int advice)
 {
-	struct iovec some[AT_A_TIME];
+	struct iovec some[PARTS_AT_A_TIME];
 	long done = 0, err = 0;
 
 	for (size_t i = 0; i < n && !err; i++) {
-		if (i % AT_A_TIME == 0)
-			err = peek(some, ranges + i, at_a_time(n - i) * sizeof(*some));
+		if (i % PARTS_AT_A_TIME == 0)
+			err = parts_read(ranges + i, parts_at_a_time(n - i), some);
 		if (!err)
-			err = advise(some[i % AT_A_TIME].iov_base, some[i % AT_A_TIME].iov_len, advice);
+			err = advise(some[i % PARTS_AT_A_TIME].iov_base, some[i % PARTS_AT_A_TIME].iov_len, advice);
 		if (!err)
-			done += (long)some[i % AT_A_TIME].iov_len;
+			done += (long)some[i % PARTS_AT_A_TIME].iov_len;
 	}
 	return done ? done : err;
 }
@@ -83,7 +61,7 @@ static long advise_ranges(const struct iovec *ranges, size_t n, int advice)
 HRESV_EXPORT ssize_t process_madvise(int pidfd, const struct iovec *ranges, size_t n, int advice,
 				     unsigned flags)
 {
-	if (flags == 0 && n <= UIO_MAXIOV && concerns_any(ranges, n) && pidfd_is_self(pidfd)) {
+	if (flags == 0 && n <= UIO_MAXIOV && parts_concern(ranges, n) && pidfd_is_self(pidfd)) {
 		long err = refused(pidfd, ranges, n, advice);
 
 		return call_value(err ? err : advise_ranges(ranges, n, advice));

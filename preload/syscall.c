@@ -34,7 +34,8 @@ __attribute__((visibility("hidden"))) extern const unsigned char syscall_is_ours
 __attribute__((used)) const unsigned char syscall_is_ours[NUMBERS] = {
 	[SYS_mmap] = 1,		   [SYS_munmap] = 1,	  [SYS_mremap] = 1,
 	[SYS_mprotect] = 1,	   [SYS_pkey_mprotect] = 1, [SYS_madvise] = 1,
-	[SYS_process_madvise] = 1, [SYS_mlock] = 1,	  [SYS_mlock2] = 1,
+	[SYS_process_madvise] = 1, [SYS_process_vm_writev] = 1,
+	[SYS_mlock] = 1,	   [SYS_mlock2] = 1,
 	[SYS_munlock] = 1,	   [SYS_mlockall] = 1,	  [SYS_munlockall] = 1,
 	[SYS_msync] = 1,	   [SYS_mbind] = 1,	  [SYS_remap_file_pages] = 1,
 	[SYS_prctl] = 1,	   [SYS_shmget] = 1,	  [SYS_shmat] = 1,
@@ -78,6 +79,10 @@ long syscall_route(long nr, long a, long b, long c, long d, long e, long f)
 	case SYS_process_madvise:
 		return process_madvise((int)a, (const struct iovec *)b, (size_t)c, (int)d,
 				       (unsigned)e);
+	case SYS_process_vm_writev:
+		return process_vm_writev((pid_t)a, (const struct iovec *)b, (unsigned long)c,
+					 (const struct iovec *)d, (unsigned long)e,
+					 (unsigned long)f);
 	case SYS_mlock:
 		return mlock(at, bytes);
 	case SYS_mlock2:

@@ -41,6 +41,7 @@ static struct {
 	struct lock lock;
 	struct blob attached;	/* struct attachment[], by age */
 	struct blob made;	/* struct made[] */
+	uint64_t ages;		/* given so far */
 	uint64_t review_at;
 	bool moved;		/* atomic */
 } lists = { .lock = LOCK_INIT(LOCK_ATTACH) };
@@ -119,6 +120,7 @@ void attach_note(uintptr_t at, size_t bytes, int prot)
 	stale = find(at);	/* unmapped or replaced without shmdt() */
 	if (stale < count())
 		drop(stale);
+	a.age = ++lists.ages;
 	err = blob_add(&lists.attached, &a, sizeof(a));
 	lock_drop(&lists.lock);
 	if (err)
@@ -221,15 +223,27 @@ void attach_forgotten(struct attach_was *was)
 	blob_free(&was->words);
 }
 
+/* Where its age puts it: as the youngest it would keep what is of those attached since. */
+static void put_back(const struct attachment *a)
+{
+	size_t i;
+
+	lock_take(&lists.lock);
+	i = count();
+	if (blob_add(&lists.attached, a, sizeof(*a)) == 0)
+		for (; i > 0 && entry(i - 1)->age > a->age; i--) {
+			*entry(i) = *entry(i - 1);
+			*entry(i - 1) = *a;
+		}
+	lock_drop(&lists.lock);
+}
+
 void attach_restore(struct attach_was *was)
 {
 	const struct run *run = (const struct run *)was->words.at;
 
-	if (was->attachment.bytes) {
-		lock_take(&lists.lock);
-		blob_add(&lists.attached, &was->attachment, sizeof(was->attachment));
-		lock_drop(&lists.lock);
-	}
+	if (was->attachment.bytes)
+		put_back(&was->attachment);
 	for (size_t i = 0; i < was->words.bytes / sizeof(*run); i++)
 		pagemap_set(run[i].lo, run[i].hi, run[i].word);
 	blob_free(&was->words);

@@ -22,6 +22,7 @@ struct attach_was {
 	struct attachment {
 		uintptr_t at;
 		size_t bytes;		/* in whole pages; 0: it was not known */
+		uint64_t age;
 	} attachment;
 	struct blob words;
 };

@@ -175,10 +175,10 @@ static bool reads(uint64_t call)
 	}
 }
 
-/* They pin while they copy; they hardly ever sleep. */
+/* It pins while it copies, and hardly ever sleeps. (What the program gives us is no such call: vmwrite.c.) */
 static bool copies(uint64_t call)
 {
-	return call == SYS_process_vm_readv || call == SYS_process_vm_writev;
+	return call == SYS_process_vm_writev;
 }
 
 /* One file of /proc/self/task/N, whole. */

@@ -11,7 +11,10 @@
  * 3. /dev/userfaultfd gives the full kind without privilege where its mode
  *    allows; the system call without CAP_SYS_PTRACE only when the
  *    administrator set vm.unprivileged_userfaultfd.
- * 4. A mapping without PROT_WRITE needs nobody held: it isn't written. (The
+ * 4. Who writes through /proc/PID/mem or ptrace looks a page up and stores to it under the lock
+ *    of the address space, without waiting; who looked before the protection may store after
+ *    it. Registering again takes that lock for itself, and so waits until they have.
+ * 5. A mapping without PROT_WRITE needs nobody held: it isn't written. (The
  *    program's own mprotect() waits for our claim.)
  */
 #include "core/act/writers.h"
@@ -149,11 +152,19 @@ void writers_stand(int fd)
 	__atomic_store_n(&state.standing, fd + 1, __ATOMIC_RELEASE);
 }
 
+/* Protected, and nobody is writing any more who began before. */
+static int protect_and_wait(int fd, uintptr_t at, size_t bytes)
+{
+	int err = writers_protect(fd, at, bytes, true);
+
+	return err ? err : writers_register(fd, at, bytes);
+}
+
 static bool hold_by_standing(struct writers *w)
 {
 	int fd = __atomic_load_n(&state.standing, __ATOMIC_ACQUIRE) - 1;
 
-	if (fd < 0 || self_is_copy() || writers_protect(fd, w->at, w->bytes, true) != 0)
+	if (fd < 0 || self_is_copy() || protect_and_wait(fd, w->at, w->bytes) != 0)
 		return false;
 	w->way = WRITERS_WAIT;
 	w->fd = fd;
@@ -168,7 +179,8 @@ static bool hold_by_uffd(struct writers *w)
 	if (fd < 0)
 		return false;
 	if (writers_register(fd, w->at, w->bytes) != 0 ||
-	    writers_protect(fd, w->at, w->bytes, true) != 0) {
+	    protect_and_wait(fd, w->at, w->bytes) != 0) {
+		protect(fd, w->at, w->bytes, 0);
 		sys_close(fd);
 		return false;
 	}

@@ -204,3 +204,30 @@ TEST(small_segment_is_small_when_all_memory_is_locked)
 	EXPECT_EQ(program_alone("attaches_a_small_segment_while_all_is_locked", NULL).exit_status, 0);
 	run_with_us("attaches_a_small_segment_while_all_is_locked");
 }
+
+/* The kernel refuses the first, which must not make it younger than what came after it. */
+PROGRAM(detaches_what_is_gone)
+{
+	char *room = room_for(8 * MIB), *old = attach(room + 4 * MIB, 4 * MIB), *around;
+	int ends[2];
+
+	EXPECT_EQ(munmap(old, 4 * MIB), 0);
+	around = attach(room, 8 * MIB);
+	EXPECT_EQ(shmdt(old), -1);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(shmdt(around), 0);
+	EXPECT_EQ(mapped_in(room, 8 * MIB), 0);
+	REQUIRE_EQ(pipe(ends), 0);
+	EXPECT_EQ(write(ends[1], "some", 4), 4);
+	EXPECT_EQ(read(ends[0], old + 8, 4), -1);
+	EXPECT_EQ(errno, EFAULT);
+	expect_nothing_known(old);
+	expect_nothing_known(room);
+}
+
+TEST(segment_attached_over_one_that_is_gone_is_forgotten_when_detached)
+{
+	own_segments();
+	pool_set(PAGE, 8);
+	run_with_us("detaches_what_is_gone");
+}

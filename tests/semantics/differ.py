@@ -31,6 +31,7 @@ RUN_SECS = 120
 class Pair:
     def __init__(self, args, directory):
         self.args, self.directory = args, directory
+        self.last = []
         self.env = dict(os.environ, LD_PRELOAD=args.preload)
         self.env.update(e.split("=", 1) for e in args.env)
 
@@ -138,7 +139,7 @@ def report(pair, found):
     print(f"seed {seed} differs: {what}")
     steps = shrink(pair, seed, step if pair.args.threads == 1 else pair.args.steps)
     if steps is None:
-        print("  not when run again alone")
+        print(f"  not when run again alone: it takes those before it, {pair.args.batch} at a time")
         for line in pair.last:
             print("  " + line)
         return

@@ -59,6 +59,29 @@ test_direct_reads_survive_thousands_of_demotions() {
 	expect_at_least 1000 "$(count demoted)" demoted
 }
 
+# remote SPLITS WAY: much is written at once, pinned long before it is stored
+remote() {
+	requires_file "$BUILD/tests/semantics/prog-remote" "$BUILD/libhresv.so"
+	pool_set 8
+	HUGETLB_VERBOSE=2 preload "$BUILD/tests/semantics/prog-remote" "$@" >said 2>err ||
+		fail "$(cat said err)"
+	cat said err
+	expect_at_least $(($1 * 9 / 10)) "$(count demoted)" demoted
+}
+
+test_large_process_vm_writev_survives_demotions() {
+	remote 200 call
+}
+
+test_process_vm_writev_by_syscall_and_to_a_thread_survives_demotions() {
+	remote 200 syscall
+	remote 200 thread
+}
+
+test_writes_through_proc_self_mem_survive_demotions() {
+	remote 200 mem
+}
+
 test_all_writers_at_once_survive_demotions() {
 	pool_set 12
 	writers 1000 store pipe file ring vm
