@@ -47,9 +47,9 @@ static void *fill(void *unused)
 		struct uffdio_copy c = { .dst = at, .src = (uintptr_t)content, .len = SMALL };
 
 		memset(content, filling(at), SMALL);
+		filler.filled++;	/* before whoever waits goes on and counts */
 		if (ioctl(filler.fd, UFFDIO_COPY, &c) != 0)
 			FAIL("UFFDIO_COPY: errno %d", errno);
-		filler.filled++;
 	}
 	return NULL;
 }
