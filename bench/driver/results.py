@@ -94,6 +94,9 @@ class Results:
                 found.append(case)
         return found
 
+    def who(self, workload, case):
+        return {who for name, other, who in self.records if (name, other) == (workload, case)}
+
     def metrics(self, workload):
         """Every metric that somebody had, in the order it was said first."""
         found = []
