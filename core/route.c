@@ -115,9 +115,12 @@ static bool fell_short(const struct request *rq, const struct conf *conf, const 
 {
 	const size_t page = plan->rungs[plan->n - 1].how.page_bytes;
 	uintptr_t lo = align_up(p->at, page), hi = align_down(p->at + p->bytes, page);
-	size_t fits = lo < hi ? hi - lo : 0, eager = align_down(eager_bytes(rq, conf), page);
+	size_t fits = lo < hi ? hi - lo : 0, eager;
 
-	return conf->fallback == FALLBACK_FAIL && p->huge_bytes < (fits < eager ? fits : eager);
+	if (conf->fallback != FALLBACK_FAIL)
+		return false;
+	eager = align_down(eager_bytes(rq, conf), page);
+	return p->huge_bytes < (fits < eager ? fits : eager);
 }
 
 /* Plans, and builds; with HUGETLB_KEEP_FREE both in one turn of our own. */
