@@ -43,12 +43,14 @@ static long as_asked(const struct request *rq)
 	return sys_mmap(rq->at, rq->bytes, rq->prot, rq->flags, rq->fd, rq->offset);
 }
 
-/* More than the machine has is address space, not memory: it starts small. */
+/* More than the machine has is address space, not memory: it starts small. None has less than this. */
+#define MACHINE_LEAST (16 * GRANULE)
+
 static bool beyond_machine(size_t bytes)
 {
 	struct sysinfo info;
 
-	return sys_sysinfo(&info) == 0 && bytes > (uint64_t)info.totalram * info.mem_unit;
+	return bytes > MACHINE_LEAST && sys_sysinfo(&info) == 0 && bytes > (uint64_t)info.totalram * info.mem_unit;
 }
 
 static struct backing backing_like(const struct request *rq, const struct conf *conf)
