@@ -100,16 +100,27 @@ static long discard(const struct piece *p)
 	return release_private(p->lo, p->hi, p->word) == 0 ? 0 : -ENOMEM;
 }
 
-static long advise_huge(const struct piece *p)
+/* Advice that huge pages in memory have no use for. */
+static bool means_nothing(int advice)
 {
-	switch (p->advice) {
+	switch (advice) {
 	case MADV_NORMAL:
 	case MADV_RANDOM:
 	case MADV_SEQUENTIAL:
 	case MADV_WILLNEED:
 	case MADV_HUGEPAGE:
 	case MADV_NOHUGEPAGE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static long advise_huge(const struct piece *p)
+{
+	if (means_nothing(p->advice))
 		return 0;
+	switch (p->advice) {
 	case ADVICE_COLLAPSE:
 	case ADVICE_GUARD_REMOVE:
 		return sys_madvise(p->lo, 0, p->advice);	/* known here? nothing to do */
@@ -238,10 +249,13 @@ long route_advise(uintptr_t at, size_t bytes, int advice)
 	uintptr_t hi = at + align_up(bytes, page);
 	struct claim claim;
 	struct quiet q;
+	page_word word;
 	long err;
 
 	if (!is_aligned(at, page) || align_up_overflows(bytes, page) || hi <= at)
 		return sys_madvise(at, bytes, advice);
+	if (means_nothing(advice) && pagemap_is_settled(at, hi, &word))
+		return 0;
 	gate_enter(&q);
 	claim = pagemap_claim(at, hi);
 	if (advice == ADVICE_POPULATE_WRITE)

@@ -172,12 +172,15 @@ long route_protect(uintptr_t at, size_t bytes, int prot, int pkey)
 	uintptr_t hi = at + align_up(bytes, page);
 	struct claim claim;
 	struct quiet q;
+	page_word word;
 	long err;
 
 	if (!is_aligned(at, page) || align_up_overflows(bytes, page) || hi <= at ||
 	    (prot & (PROT_GROWSDOWN | PROT_GROWSUP)))
 		return pkey < 0 ? sys_mprotect(at, bytes, prot) :
 				  sys_pkey_mprotect(at, bytes, prot, pkey);
+	if (!(c.prot & ~PROT_PLAIN) && pagemap_is_settled(at, hi, &word) && changed(word, &c) == word)
+		return 0;
 	gate_enter(&q);
 	claim = pagemap_claim(at, hi);
 	err = change(at, hi, &c);

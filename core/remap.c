@@ -274,13 +274,18 @@ static size_t must_be_one(const struct remap *r)
 	return r->bytes < r->new_bytes ? r->bytes : r->new_bytes;
 }
 
-/* Same place, same size, all of it huge pages of one kind: one mapping, and known to be. */
+/* Same place, same size. */
+static bool stays(const struct remap *r)
+{
+	return r->new_bytes == r->bytes && !(r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP));
+}
+
+/* And all of it huge pages of one kind: one mapping, and known to be. */
 static bool changes_nothing(const struct remap *r)
 {
 	page_word word;
 
-	return r->new_bytes == r->bytes && !(r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) &&
-	       pagemap_run(r->at, r->at + r->bytes, &word) == r->at + r->bytes &&
+	return stays(r) && pagemap_run(r->at, r->at + r->bytes, &word) == r->at + r->bytes &&
 	       word_is_huge_ours(word);
 }
 
@@ -342,10 +347,13 @@ long route_remap(uintptr_t at, size_t bytes, size_t new_bytes, int flags, uintpt
 	bool source = route_concerns(at, r.bytes ? r.bytes : page);
 	bool target = (flags & MREMAP_FIXED) && route_concerns(to, r.new_bytes);
 	struct quiet q;
+	page_word word;
 	long got;
 
 	if (is_refused(&r) || align_up_overflows(bytes, page) || at + r.bytes < at)
 		return sys_mremap(at, bytes, new_bytes, flags, to);
+	if (source && r.bytes && stays(&r) && pagemap_is_settled(at, at + r.bytes, &word))
+		return (long)at;
 	gate_enter(&q);
 	if (word_kind(pagemap_get(at)) == PAGE_GUARDED) {
 		got = guard_remap(at, r.bytes, r.new_bytes, flags, to);

@@ -43,12 +43,14 @@ static long as_asked(const struct request *rq)
 	return sys_mmap(rq->at, rq->bytes, rq->prot, rq->flags, rq->fd, rq->offset);
 }
 
-/* More than the machine has is address space, not memory: it starts small. */
+/* More than the machine has is address space, not memory: it starts small. None has less than this. */
+#define MACHINE_LEAST (16 * GRANULE)
+
 static bool beyond_machine(size_t bytes)
 {
 	struct sysinfo info;
 
-	return sys_sysinfo(&info) == 0 && bytes > (uint64_t)info.totalram * info.mem_unit;
+	return bytes > MACHINE_LEAST && sys_sysinfo(&info) == 0 && bytes > (uint64_t)info.totalram * info.mem_unit;
 }
 
 static struct backing backing_like(const struct request *rq, const struct conf *conf)
@@ -115,9 +117,12 @@ static bool fell_short(const struct request *rq, const struct conf *conf, const 
 {
 	const size_t page = plan->rungs[plan->n - 1].how.page_bytes;
 	uintptr_t lo = align_up(p->at, page), hi = align_down(p->at + p->bytes, page);
-	size_t fits = lo < hi ? hi - lo : 0, eager = align_down(eager_bytes(rq, conf), page);
+	size_t fits = lo < hi ? hi - lo : 0, eager;
 
-	return conf->fallback == FALLBACK_FAIL && p->huge_bytes < (fits < eager ? fits : eager);
+	if (conf->fallback != FALLBACK_FAIL)
+		return false;
+	eager = align_down(eager_bytes(rq, conf), page);
+	return p->huge_bytes < (fits < eager ? fits : eager);
 }
 
 /* Plans, and builds; with HUGETLB_KEEP_FREE both in one turn of our own. */

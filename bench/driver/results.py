@@ -56,10 +56,10 @@ class Results:
         with self.path.open("a") as out:
             out.write(json.dumps(record) + "\n")
 
-    def ask(self, rounds, cases):
+    def ask(self, cases):
         """Notes how many rounds of each case are to be; what has fewer in the end was cut."""
         asked = dict(self.facts.get("asked", {}))
-        for workload, case in cases:
+        for workload, case, rounds in cases:
             asked[f"{workload} {case}"] = max(rounds, asked.get(f"{workload} {case}", 0))
         self.add({"facts": dict(self.facts, asked=asked, sittings=self.facts.get("sittings", 0) + 1)})
 
@@ -93,6 +93,9 @@ class Results:
             if name == workload and case not in found:
                 found.append(case)
         return found
+
+    def who(self, workload, case):
+        return {who for name, other, who in self.records if (name, other) == (workload, case)}
 
     def metrics(self, workload):
         """Every metric that somebody had, in the order it was said first."""

@@ -53,7 +53,8 @@ class Server:
     def __init__(self, way, words, huge):
         settings = {"shared_buffers": "2GB", "shared_memory_type": way, "huge_pages": huge, "max_connections": 250,
                     "fsync": "off", "listen_addresses": "", "unix_socket_directories": str(KEEP),
-                    "max_parallel_workers_per_gather": 0, "synchronize_seqscans": "off", "autovacuum": "off"}
+                    "max_parallel_workers_per_gather": 0, "synchronize_seqscans": "off", "autovacuum": "off",
+                    "jit": "off"}  # whose compiler, loaded for a long query, is most of a backend's tables
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with open(KEEP / "log", "w", encoding="utf8") as log:
             self.process = subprocess.Popen([*USER, *words, BIN + "postgres", "-D", str(KEEP / "data"), *options],

@@ -2,11 +2,12 @@
 /*
  * scale-attach.c - so many processes attached to one System V segment of 1 GiB, all of it read by each:
  * page tables a process, and how long an attachment takes. kernel-huge asks with SHM_HUGETLB,
- * and takes whatever address the kernel chooses: scale-attach PROCESSES
+ * and takes whatever address the kernel chooses. Small pages cost each process the same, and a
+ * hundred of them half a minute, so the briefer bench has them for a few alone: scale-attach PROCESSES
  */
 // section: scale
 // cases: 1 10 100 500
-// brief: 1 10 100
+// few: kernel-small kernel-huge ours 100:kernel-huge,ours 500:kernel-huge,ours
 // contenders: kernel-small kernel-huge ours
 // base: kernel-small
 // pool: 530

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * scale-heap.c - a heap of blocks of 16 to 2000 bytes: time a block as it grows, half of it
- * freed and made again when it is there: scale-heap BYTES
+ * freed and made again when it is there. Beside the pool for 12 GiB there is no room for as
+ * much in small pages, so that is ours alone: scale-heap BYTES
  */
 // section: scale
 // cases: 64m 256m 1g 4g 12g
-// brief: 64m 256m 1g
-// contenders: glibc glibc-thp jemalloc-thp mimalloc-huge tcmalloc-memfs ours
-// few: glibc glibc-thp mimalloc-huge ours
+// brief: 64m 256m 1g 4g 12g
+// contenders: glibc glibc-thp jemalloc-thp mimalloc-huge tcmalloc-memfs ours 12g:ours
+// few: glibc glibc-thp mimalloc-huge ours 12g:ours
 // pool: 64m:50 256m:160 1g:600 4g:2300 12g:6700
 // memory: 64m:150 256m:400 1g:1300 4g:5000 12g:500
 // show: again_ns

@@ -5,7 +5,6 @@
  */
 // section: scale
 // cases: 10 100 1000 10000
-// brief: 10 100 1000
 // contenders: kernel-huge ours
 // base: kernel-huge
 // pool: 10:10 100:100 1000:1000 10000:10000

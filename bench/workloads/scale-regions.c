@@ -6,7 +6,6 @@
  */
 // section: scale
 // cases: 10 100 1000 10000 100000
-// brief: 10 1000 100000
 // contenders: kernel-small kernel-huge ours
 // base: kernel-huge
 // pool: 40

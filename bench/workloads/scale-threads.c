@@ -6,7 +6,7 @@
  */
 // section: scale
 // cases: 1 2 4 8 16 32 64
-// brief: 1 8 64
+// brief: 1 4 16 64
 // contenders: kernel-small kernel-thp kernel-huge ours
 // base: kernel-huge
 // pool: 80

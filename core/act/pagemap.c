@@ -79,6 +79,19 @@ uintptr_t pagemap_run(uintptr_t lo, uintptr_t hi, page_word *ret_word)
 	return at < hi ? at : hi;
 }
 
+bool pagemap_is_settled(uintptr_t lo, uintptr_t hi, page_word *ret_word)
+{
+	const page_word word = pagemap_get(lo);
+
+	if (!word_is_huge_ours(word) || (word & WORD_MARKS) || self_is_copy())
+		return false;
+	for (uintptr_t at = lo; at < hi; at = next_granule(at))
+		if (pagemap_get(at) != word)
+			return false;
+	*ret_word = word;
+	return true;
+}
+
 /* So that a walk, of which fork makes one, costs nothing where nothing is. */
 static void note_leaf(uintptr_t at)
 {

@@ -194,6 +194,13 @@ bool pagemap_any(uintptr_t lo, uintptr_t hi);
  */
 uintptr_t pagemap_run(uintptr_t lo, uintptr_t hi, page_word *ret_word);
 
+/*
+ * Whether all of [lo, hi) is huge, ours and of one word, and nobody is at work on it; then also
+ * that word. Without a claim, so it is the answer to a call that changes none of it, and to no
+ * other. False in a copy of the process that knows nothing of itself yet.
+ */
+bool pagemap_is_settled(uintptr_t lo, uintptr_t hi, page_word *ret_word);
+
 /* Makes words for [lo, hi) exist: 0, or -ENOMEM (nothing is lost then). */
 int pagemap_prepare(uintptr_t lo, uintptr_t hi);
 

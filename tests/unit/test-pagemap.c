@@ -41,6 +41,30 @@ TEST(pagemap_of_a_fresh_process_is_empty)
 	pagemap_set(BASE, BASE + GRANULE, 0);	/* of what has no word */
 }
 
+TEST(pagemap_settled_is_huge_ours_of_one_word_and_unclaimed)
+{
+	uintptr_t lo = BASE - 3 * GRANULE, hi = BASE + 2 * GRANULE;
+	struct claim claim;
+	page_word word = 0;
+
+	EXPECT_FALSE(pagemap_is_settled(lo, hi, &word));
+	REQUIRE_EQ(pagemap_prepare(lo, hi), 0);
+	pagemap_set(lo, hi, a_word(RW));
+	EXPECT_TRUE(pagemap_is_settled(lo + 5, hi, &word));
+	EXPECT_EQ(word, a_word(RW));
+	EXPECT_FALSE(pagemap_is_settled(lo, hi + 1, &word));
+	claim = pagemap_claim(BASE, BASE + GRANULE);
+	EXPECT_FALSE(pagemap_is_settled(lo, hi, &word));
+	EXPECT_FALSE(pagemap_is_settled(BASE, BASE + 1, &word));
+	EXPECT_TRUE(pagemap_is_settled(lo, BASE, &word));
+	pagemap_unclaim(&claim);
+	EXPECT_TRUE(pagemap_is_settled(lo, hi, &word));
+	pagemap_set(BASE, BASE + GRANULE, a_word(PROT_READ));
+	EXPECT_FALSE(pagemap_is_settled(lo, hi, &word));
+	pagemap_set(lo, hi, word_make(PAGE_SMALL, RW, 4096, 0));
+	EXPECT_FALSE(pagemap_is_settled(lo, hi, &word));
+}
+
 TEST(pagemap_run_crosses_leaves_and_ends_where_the_word_does)
 {
 	uintptr_t lo = BASE - 3 * GRANULE, hi = BASE + 2 * GRANULE;
