@@ -72,7 +72,7 @@ test_linux_6_12_holds() {
 	# shellcheck disable=SC2046
 	in_machine 6.12 guest_limit=200 -- $(usual) tests/machines/guest-nodes \
 		tests/machines/guest-nodes-api \
-		tests/machines/guest-crew tests/machines/guest-bugs
+		tests/machines/guest-crew tests/machines/guest-provoke tests/machines/guest-bugs
 	nothing_skipped
 }
 
@@ -81,9 +81,9 @@ test_newest_linux_holds() {
 	# shellcheck disable=SC2046
 	if [ "${HRESV_MACHINES:-}" = all ]; then
 		in_machine newest guest_limit=200 -- $(usual) tests/machines/guest-nodes \
-			tests/machines/guest-bugs
+			tests/machines/guest-provoke tests/machines/guest-bugs
 	else
-		in_machine newest guest_limit=200 -- tests/machines/guest-bugs
+		in_machine newest guest_limit=200 -- tests/machines/guest-provoke tests/machines/guest-bugs
 	fi
 	nothing_skipped
 }
@@ -91,7 +91,7 @@ test_newest_linux_holds() {
 # Its kernel unmaps what a child has, and forgets the reservations of others; later ones of 6.12 do not.
 test_linux_6_12_with_that_mistake_harms_us_not() {
 	when_all_are_run
-	in_machine 6.12.107 guest_limit=200 -- tests/machines/guest-bugs
+	in_machine 6.12.107 guest_limit=200 -- tests/machines/guest-provoke tests/machines/guest-bugs
 	grep -q '^# bug A .*: provoked' "$tmp/said" || fail "the mistake is not there"
 }
 
