@@ -212,7 +212,7 @@ TEST_BIN   := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
 endif
 PROG_BIN   := $(patsubst %.c,$(BUILD)/%,$(PROG_SRC))
 # These see the inside; the others test what users get.
-INSIDE     := $(filter $(addprefix $(BUILD)/tests/,unit/% faults/% harness/% machines/guest-crew),$(TEST_BIN))
+INSIDE     := $(filter $(addprefix $(BUILD)/tests/,unit/% faults/% harness/% machines/guest-crew machines/guest-bugs),$(TEST_BIN))
 
 link_line = $$(sed -n 's,^// *link: *,,p' $(srcdir)/$(1))
 

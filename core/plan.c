@@ -19,6 +19,7 @@
 #include "core/base/out.h"
 #include "core/base/sys.h"
 #include "core/facts/conf.h"
+#include "core/facts/linux.h"
 #include "core/facts/maps.h"
 #include "core/facts/policy.h"
 
@@ -39,6 +40,7 @@ static struct {
 	struct blob paths;
 	uint64_t asked, count_at;	/* atomic: requests, and when to count mappings */
 	bool mappings_short;		/* atomic */
+	uint64_t seen_at;		/* atomic: a path, and in bit 0 if its mount has a minimum */
 	uint64_t charge_read_at;
 	bool charged;
 	uint64_t blamed_at;
@@ -167,12 +169,32 @@ bool plan_mappings_short(void)
 	return limit && !left;
 }
 
+/*
+ * Before Linux 6.18 memory without a reservation from a mount with a minimum spoils the
+ * pool's reservations (KERNEL.md 2.3, G): it is taken from the pool then. Mounts are made
+ * before the programs that use them: looked at once.
+ */
+static bool leaks(const char *path)
+{
+	const uint64_t without = (uint64_t)(uintptr_t)path << 1, seen = __atomic_load_n(&facts.seen_at, __ATOMIC_RELAXED);
+	bool has;
+
+	if (linux_is(6, 18))
+		return false;
+	if ((seen & ~UINT64_C(1)) == without)
+		return seen & 1;
+	has = mount_may_have_minimum(path);
+	__atomic_store_n(&facts.seen_at, without | has, __ATOMIC_RELAXED);
+	return has;
+}
+
 const char *plan_path(size_t page_bytes)
 {
 	struct mount_room room;
 
 	for (const char *path = paths(); *path; path += span_of(path).bytes + 1)
-		if (mount_room_read(path, &room) == 0 && room.page_bytes == page_bytes)
+		if (mount_room_read(path, &room) == 0 && room.page_bytes == page_bytes &&
+		    !leaks(path))
 			return path;
 	return NULL;
 }
@@ -338,6 +360,13 @@ bool plan_has_size(size_t page_bytes)
 	return page_bytes >= GRANULE && has_size(plan_sizes(), page_bytes);
 }
 
+static const char *other_path(size_t page_bytes)
+{
+	const char *path = conf_other_path(page_bytes);
+
+	return path && leaks(path) ? NULL : path;
+}
+
 void plan_make(enum use use, const struct backing *like, size_t bytes, size_t eager_bytes,
 	       struct plan *ret_plan)
 {
@@ -347,7 +376,7 @@ void plan_make(enum use use, const struct backing *like, size_t bytes, size_t ea
 	for (size_t i = 0; i < ret_plan->n; i++)
 		if (!ret_plan->rungs[i].how.path)
 			ret_plan->rungs[i].how.path =
-				conf_other_path(ret_plan->rungs[i].how.page_bytes);
+				other_path(ret_plan->rungs[i].how.page_bytes);
 }
 
 void plan_make_sized(size_t wanted, bool only, const struct backing *like, size_t bytes,

@@ -11,6 +11,7 @@
  * 3. MADV_REMOVE of a whole shared page frees it and its reservation, and the
  *    next touch may find none left. Of a part of a page it zeroes the bytes and
  *    keeps the page (KERNEL.md 2.4): so a whole page is removed in two halves.
+ * 4. Before Linux 6.0 (68d32527d340) it says so of a part, and does nothing.
  */
 #include "core/act/release.h"
 
@@ -30,6 +31,7 @@
 #include "core/base/align.h"
 #include "core/base/mem.h"
 #include "core/base/sys.h"
+#include "core/facts/linux.h"
 
 /* Small pages somewhere, untouched, with what the huge ones had besides their content. */
 static long make_untouched(size_t bytes, page_word word)
@@ -177,6 +179,18 @@ int release_private(uintptr_t lo, uintptr_t hi, page_word word)
 	return err;
 }
 
+/*
+ * What nobody has touched through this mapping may still be another's, so the kernel
+ * writes there: where it can't have a page, there is none, and nothing to zero.
+ */
+static void zero_shared(uintptr_t lo, uintptr_t hi, page_word word)
+{
+	if (mem_is_present(align_down(lo, mem_page_bytes())))
+		zero(lo, hi, word);
+	else
+		zero_by_kernel(lo, hi);
+}
+
 long release_shared(uintptr_t lo, uintptr_t hi, page_word word)
 {
 	const size_t half = word_page_bytes(word) / 2;
@@ -187,6 +201,8 @@ long release_shared(uintptr_t lo, uintptr_t hi, page_word word)
 		if (end > hi)
 			end = hi;
 		err = sys_madvise(at, end - at, MADV_REMOVE);
+		if (!err && !linux_is(6, 0))
+			zero_shared(at, end, word);
 	}
 	return err;
 }

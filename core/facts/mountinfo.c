@@ -18,9 +18,11 @@ static bool parse_line(struct span line, struct mountinfo *ret_mount)
 	struct mountinfo m;
 	struct span field;
 
-	for (int i = 0; i < 3; i++)	/* mount, parent, device */
+	for (int i = 0; i < 2; i++)	/* mount, parent */
 		if (!span_next_field(&line, ' ', &field))
 			return false;
+	if (!span_next_field(&line, ' ', &m.device))
+		return false;
 	if (!span_next_field(&line, ' ', &m.root) || !span_next_field(&line, ' ', &m.point) ||
 	    !span_next_field(&line, ' ', &m.options))
 		return false;

@@ -9,6 +9,7 @@
 
 /* Spans into the file: still escaped as the kernel wrote them. */
 struct mountinfo {
+	struct span device;	/* major:minor */
 	struct span root;	/* which directory of the file system is mounted */
 	struct span point;	/* where */
 	struct span options;	/* of this mount: rw, relatime */

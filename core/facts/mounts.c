@@ -8,6 +8,9 @@
 #include "core/facts/mounts.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
 #include "core/base/align.h"
@@ -137,4 +140,55 @@ int mount_room_read(const char *path, struct mount_room *ret_room)
 	struct statfs fs = { 0 };
 
 	return room_of(sys_statfs(path, &fs), &fs, ret_room);
+}
+
+static int device_of(const char *path, dev_t *ret_device)
+{
+	long fd = sys_openat(AT_FDCWD, path, O_PATH, 0), err;
+	struct stat st;
+
+	if (sys_failed(fd))
+		return (int)fd;
+	err = sys_fstat((int)fd, &st);
+	sys_close((int)fd);
+	if (!err)
+		*ret_device = st.st_dev;
+	return (int)err;
+}
+
+static bool is_device(struct span text, dev_t device)
+{
+	struct span major_part;
+	uint64_t major_nr, minor_nr;
+
+	return span_next_field(&text, ':', &major_part) && text_u64(major_part, &major_nr) == 0 &&
+	       text_u64(text, &minor_nr) == 0 && major_nr == major(device) && minor_nr == minor(device);
+}
+
+static bool device_has_minimum(struct span mountinfo, dev_t device)
+{
+	struct mountinfo m;
+
+	while (mountinfo_next(&mountinfo, &m))
+		if (span_equal(m.fstype, "hugetlbfs") && is_device(m.device, device))
+			return size_option(&m, "min_size", 0) != 0;
+	return true;
+}
+
+bool mount_may_have_minimum(const char *path)
+{
+	struct blob content = { 0 };
+	struct statfs fs = { 0 };
+	dev_t device;
+	bool has;
+
+	if (sys_statfs(path, &fs) != 0)
+		return true;
+	if ((int64_t)fs.f_blocks <= 0)
+		return fs.f_blocks != 0;
+	if (device_of(path, &device) != 0 || blob_read_file("/proc/self/mountinfo", &content) != 0)
+		return true;
+	has = device_has_minimum((struct span){ content.at, content.bytes }, device);
+	blob_free(&content);
+	return has;
 }

@@ -59,4 +59,11 @@ struct mount_room {
  */
 int mount_room_read(const char *path, struct mount_room *ret_room);
 
+/**
+ * mount_may_have_minimum - is min_size= set on the hugetlbfs that holds @path?
+ * Source: statfs(2), which tells it where there is no quota; /proc/self/mountinfo.
+ * True also where that can't be read, and of what is no directory.
+ */
+bool mount_may_have_minimum(const char *path);
+
 #endif

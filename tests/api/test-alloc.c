@@ -10,6 +10,7 @@
 
 #include "include/hresv.h"
 #include "tests/harness/harness.h"
+#include "tests/harness/linux.h"
 #include "tests/harness/memory.h"
 #include "tests/harness/pool.h"
 
@@ -122,6 +123,7 @@ TEST(given_back_is_zero_and_the_pages_are_the_pools)
 	size_t huge = 0;
 	char *at;
 
+	need_linux(5, 16);
 	pool_set(PAGE, 3);
 	at = allocated(3 * PAGE, 0, NULL);
 	memset(at, 7, 3 * PAGE);
@@ -147,6 +149,7 @@ TEST(take_again_works_on_memory_that_was_moved)
 	size_t huge = 0;
 	void *at, *to;
 
+	need_linux(5, 16);
 	pool_set(PAGE, 6);
 	at = allocated(3 * PAGE, 0, NULL);
 	fill_pages(at, 3 * PAGE, 6);
@@ -202,6 +205,7 @@ TEST(resize_moves_what_a_child_shares_and_what_was_taken_again)
 	int status = -1;
 	pid_t pid;
 
+	need_linux(5, 16);
 	pool_set(PAGE, 4);
 	pid = fork();
 	if (pid == 0) {
@@ -218,6 +222,7 @@ TEST(take_again_says_what_is_short_and_takes_the_rest)
 	size_t huge = 77;
 	char *at, *hog;
 
+	need_linux(5, 16);
 	pool_set(PAGE, 4);
 	at = allocated(4 * PAGE, 0, NULL);
 	EXPECT_EQ(hresv_give_back(at, 4 * PAGE), 0);

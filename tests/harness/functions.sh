@@ -30,6 +30,9 @@ skip() { printf '%s' "$*" >"$state/need"; exit 77; }
 # fail WHY: end the test as failed.
 fail() { printf '%s' "$*" >"$state/why"; exit 1; }
 
+# note TEXT: shown in the runner's report, also of a test that passes.
+note() { printf '%s\n' "$*" >>"$state/notes"; }
+
 requires() {
 	local program
 	for program; do
@@ -194,6 +197,7 @@ run_one() {
 		status=1
 		;;
 	esac
+	[ ! -f "$state/notes" ] || sed 's/^/note /' "$state/notes"
 	rm -rf "$state"
 	return $status
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "tests/harness/harness.h"
+#include "tests/harness/linux.h"
 #include "tests/harness/memory.h"
 #include "tests/harness/pool.h"
 
@@ -39,8 +40,10 @@ static inline char *map_or_fail(size_t bytes, int prot, int flags)
 /* As libhresv makes private memory: no reservation, and every page there. */
 static inline char *map_populated(size_t bytes)
 {
-	char *at = map_or_fail(bytes, RW, MAP_PRIVATE | MAP_NORESERVE | HUGE);
+	char *at;
 
+	need_linux(5, 14);
+	at = map_or_fail(bytes, RW, MAP_PRIVATE | MAP_NORESERVE | HUGE);
 	if (madvise(at, bytes, MADV_POPULATE_WRITE) != 0)
 		FAIL("populate: %s", strerror(errno));
 	return at;

@@ -7,6 +7,7 @@ TEST(dontneed_of_a_part_returns_0_and_zeroes_nothing)
 {
 	char *at;
 
+	need_linux(5, 18);
 	pool_set(PAGE, 2);
 	at = map_populated(2 * PAGE);
 	memset(at, 7, 2 * PAGE);
@@ -24,6 +25,7 @@ TEST(dontneed_of_a_whole_page_gives_it_to_whoever_comes_first)
 {
 	char *at, *other;
 
+	need_linux(5, 18);
 	pool_set(PAGE, 1);
 	at = map_populated(PAGE);
 	at[0] = 1;
@@ -36,11 +38,12 @@ TEST(dontneed_of_a_whole_page_gives_it_to_whoever_comes_first)
 	munmap(at, PAGE);
 }
 
-/* release.c zeroes shared memory in halves, so that no page goes. */
+/* release.c zeroes shared memory in halves, so that no page goes (6.0, 68d32527d340). */
 TEST(remove_of_half_a_shared_page_zeroes_it_and_keeps_the_page)
 {
 	char *at;
 
+	need_linux(6, 0);
 	pool_set(PAGE, 1);
 	at = map_or_fail(PAGE, RW, MAP_SHARED | HUGE);
 	memset(at, 7, PAGE);

@@ -128,6 +128,7 @@ TEST(private_mapping_of_a_file_draws_on_the_quota)
 
 	pool_set(PAGE, 4);
 	REQUIRE_GE(fd, 0);
+	need_linux(5, 14);
 	REQUIRE_EQ(ftruncate(fd, 2 * PAGE), 0);
 	at = mmap(NULL, 2 * PAGE, RW, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
 	REQUIRE_NE(at, MAP_FAILED);

@@ -75,6 +75,7 @@ static int non_owner_writes(char *at)
 /* R1: the child reads on; the parent is told, by EFAULT and not by a robbed child. */
 TEST(page_of_a_non_owner_is_never_stolen)
 {
+	need_linux(5, 14);
 	pool_set(PAGE, 1);
 	EXPECT_EQ(in_child(non_owner_writes, NULL), 0);
 }
@@ -104,6 +105,7 @@ static int dies_and_the_child_reads(char *at)
 /* rescue.c: the parent's store is SIGBUS, always at a page that can still be read. */
 TEST(store_to_a_shared_page_without_a_spare_is_SIGBUS)
 {
+	need_linux(5, 14);
 	pool_set(PAGE, 1);
 	EXPECT_EQ(in_child(dies_and_the_child_reads, NULL), -SIGBUS);
 }
@@ -125,6 +127,7 @@ static int stores_after_the_child(char *at)
 /* cow.c ends when nothing is shared any more. */
 TEST(store_after_the_other_has_gone_needs_no_page)
 {
+	need_linux(5, 14);
 	pool_set(PAGE, 1);
 	EXPECT_EQ(in_child(stores_after_the_child, NULL), 0);
 }

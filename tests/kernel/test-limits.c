@@ -17,6 +17,7 @@
 
 #include "tests/harness/cgroup.h"
 #include "tests/harness/harness.h"
+#include "tests/harness/linux.h"
 #include "tests/harness/memory.h"
 #include "tests/harness/mount.h"
 #include "tests/harness/pool.h"
@@ -70,6 +71,7 @@ TEST(populate_beyond_a_fault_limit_is_efault_and_keeps_the_prefix)
 {
 	char *at;
 
+	need_linux(5, 14);
 	pool_set(PAGE, 8);
 	join_pod(3 * PAGE);
 	at = map(6, HUGE_PRIVATE | MAP_NORESERVE);
@@ -83,6 +85,7 @@ TEST(populate_beyond_the_pool_is_efault_and_keeps_the_prefix)
 {
 	char *at;
 
+	need_linux(5, 14);
 	pool_set(PAGE, 3);
 	at = map(6, HUGE_PRIVATE | MAP_NORESERVE);
 	EXPECT_EQ(pool_resv(PAGE), 0);		/* NORESERVE takes no reservation */

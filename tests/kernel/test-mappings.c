@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "tests/harness/harness.h"
+#include "tests/harness/linux.h"
 #include "tests/harness/memory.h"
 #include "tests/harness/pool.h"
 
@@ -49,6 +50,7 @@ TEST(mremap_moves_a_whole_huge_mapping_over_small_pages)
 {
 	char *to = line_in(4), *at;
 
+	need_linux(5, 16);
 	pool_set(PAGE, 2);
 	at = map(2);
 	fill_pages(at, 2 * PAGE, 1);
@@ -178,6 +180,7 @@ TEST(dontneed_of_less_than_a_page_succeeds_and_does_nothing)
 {
 	char *at;
 
+	need_linux(5, 18);
 	pool_set(PAGE, 2);
 	at = map(2);
 	fill_pages(at, 2 * PAGE, 1);

@@ -3,7 +3,7 @@
  * guest-init.c - the first process of an emulated machine: runs tests, and switches it off
  *
  * /list has one test a line, its arguments behind it. Everything goes to the console,
- * with a line "=== STATUS FILE" behind each, and "=== end" last. Options of the kernel's
+ * with a line "=== Linux RELEASE" first, "=== STATUS FILE" behind each, and "=== end" last. Options of the kernel's
  * command line that the kernel doesn't know come in the environment:
  * guest_cgroup=1 (hugetlb in a version 1 hierarchy), guest_accounting=1 (cgroup2 mounted with
  * memory_hugetlb_accounting), guest_limit=SECONDS for each test.
@@ -21,6 +21,7 @@
 #include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -112,11 +113,14 @@ static int run(char *line, int limit)
 
 int main(void)
 {
+	struct utsname u;
 	char line[500];
 	FILE *list;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	prepare();
+	if (uname(&u) == 0)
+		printf("=== Linux %s\n", u.release);
 	list = fopen("/list", "re");
 	while (list && fgets(line, sizeof(line), list)) {
 		char file[500];

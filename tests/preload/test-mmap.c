@@ -108,7 +108,9 @@ PROGRAM(maps_with_flags)
 	EXPECT_EQ(huge_in(map(huge, MAP_PRIVATE | MAP_NORESERVE), huge), 0);
 	EXPECT_EQ(huge_in(map(huge, MAP_PRIVATE | MAP_STACK), huge), 0);
 	EXPECT_EQ(huge_in(map(huge, MAP_PRIVATE | MAP_GROWSDOWN), huge), 0);
+#ifdef MAP_32BIT
 	EXPECT_EQ(huge_in(map(huge, MAP_PRIVATE | MAP_32BIT), huge), 0);
+#endif
 }
 
 TEST(mmap_flags_decide_what_is_left_alone)
