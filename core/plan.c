@@ -10,12 +10,14 @@
 #include "core/plan.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "core/act/attach.h"
 #include "core/act/pagemap.h"
 #include "core/act/promise.h"
 #include "core/act/stats.h"
 #include "core/base/lock.h"
+#include "core/base/mem.h"
 #include "core/base/out.h"
 #include "core/base/sys.h"
 #include "core/facts/conf.h"
@@ -26,6 +28,8 @@
 #define MEMORY_CHARGE_KEPT_NS 1000000000u
 #define BLAME_KEPT_NS 100000000u
 #define COUNT_FROM 512
+#define ADDRESSES_LEAST ((uint64_t)1 << 30)
+#define DATA_LEAST ((uint64_t)256 << 20)
 
 /*
  * lock guards everything behind it but @sizes, which is written once before
@@ -165,6 +169,12 @@ bool plan_mappings_short(void)
 	__atomic_store_n(&facts.count_at, asked + (left / 4 > COUNT_FROM ? left / 4 : COUNT_FROM),
 			 __ATOMIC_RELAXED);
 	return limit && !left;
+}
+
+/* Asked each time: it costs a thousandth of a huge page, and limits change. */
+bool plan_has_little_room(void)
+{
+	return mem_limit(RLIMIT_AS) < ADDRESSES_LEAST || mem_limit(RLIMIT_DATA) < DATA_LEAST;
 }
 
 const char *plan_path(size_t page_bytes)

@@ -70,7 +70,7 @@ Case = collections.namedtuple("Case", "program what err")
 MIB = 1 << 20
 # Of either the library takes five MiB itself, used or not: none that is near what a program needs.
 LIMITS = {
-    resource.RLIMIT_AS: [n * MIB for n in (24, 48, 80, 120, 200, 400, 1000, 1100)],
+    resource.RLIMIT_AS: [n * MIB for n in (32, 48, 80, 120, 200, 400, 1000, 1100)],
     resource.RLIMIT_DATA: [n * MIB for n in (16, 24, 40, 100, 300)],
     resource.RLIMIT_NOFILE: [3, 4, 5, 6, 8, 12],
     resource.RLIMIT_STACK: [64 << 10, 256 << 10, MIB],
