@@ -35,7 +35,7 @@ test_programs_run_within_the_limits_they_run_within_without_us() {
 		expect_contains said "our malloc stands aside"
 	done
 	"$BUILD/tests/torture/prog-maps" 1 40 1 >expected
-	(ulimit -v 49152 && preload "$BUILD/tests/torture/prog-maps" 1 40 1) >got 2>&1 || fail "mappings: $(cat got)"
+	(ulimit -v 57344 && preload "$BUILD/tests/torture/prog-maps" 1 40 1) >got 2>&1 || fail "mappings: $(cat got)"
 	expect_eq "$(sed 's/ huge .*//' got)" "$(sed 's/ huge .*//' expected)"
 	HUGETLB_VERBOSE=2 preload "$family" 1 1 6 >got 2>said
 	! grep "stands aside" said || fail "it stands aside without a limit"
