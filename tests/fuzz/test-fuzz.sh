@@ -64,4 +64,10 @@ test_report_survives_any_process_and_any_file() {
 		"$SOURCE"/core/{base,facts,decide}/*.c "$SOURCE"/core/act/{stats,stats_table,stats_json,pagemap,fallback}.c
 }
 
+# On a pool that some of them find empty.
+test_api_keeps_what_it_holds_whatever_is_called() {
+	pool_set 4
+	fuzz api "$SOURCE"/core/*.c "$SOURCE"/core/{base,facts,decide,act}/*.c "$SOURCE"/api/*.c
+}
+
 run_tests "$@"
