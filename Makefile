@@ -283,7 +283,7 @@ LONG ?= 3600
 .PHONY: torture fuzz machines
 torture:			## everything moves under real programs, for LONG seconds; each call fails
 	@+HRESV_SQUEEZE_SECONDS=$(LONG) HRESV_ENDURE_SECONDS=$(LONG) HRESV_FAULTS_SECONDS=0 $(again) check-run \
-		TESTS="$(addprefix tests/torture/,test-squeeze.sh run-endurance.sh run-faults.sh)"
+		TESTS="$(addprefix tests/torture/,test-squeeze.sh test-endurance.sh run-faults.sh)"
 fuzz:				## hostile input to every parser, for LONG seconds each
 	@+HRESV_FUZZ_SECONDS=$(LONG) $(again) check-run TESTS=tests/fuzz/test-fuzz.sh
 machines:			## all that is tested here on other kernels, emulated

@@ -16,17 +16,13 @@
 
 #include <errno.h>
 #include <stdint.h>
-#include <sys/resource.h>
 
 #include "allocator/arena.h"
 #include "allocator/next.h"
-#include "core/base/mem.h"
 #include "core/base/out.h"
 #include "core/base/sys.h"
 #include "core/facts/conf.h"
-
-#define ADDRESSES_LEAST ((uint64_t)1 << 30)
-#define DATA_LEAST ((uint64_t)256 << 20)
+#include "core/plan.h"
 
 __thread bool mode_thread_ready;
 
@@ -71,15 +67,6 @@ static enum mode decide(void)
 	return MODE_OURS;
 }
 
-/*
- * Where little may be mapped, what a heap of huge pages lays out beforehand (100 MiB of
- * addresses, 25 of data) would be missed by the program.
- */
-static bool has_little_room(void)
-{
-	return mem_limit(RLIMIT_AS) < ADDRESSES_LEAST || mem_limit(RLIMIT_DATA) < DATA_LEAST;
-}
-
 static bool stands_aside(void)
 {
 	const struct conf *conf = conf_get();
@@ -87,7 +74,7 @@ static bool stands_aside(void)
 
 	if (next_is_in_front())
 		why = "the program has a malloc of its own: ours stands aside";
-	else if (has_little_room())
+	else if (plan_has_little_room())
 		why = "RLIMIT_AS or RLIMIT_DATA leaves little room: our malloc stands aside";
 	if (why && conf && conf->verbose >= 2)
 		out_say(why, "", "", "", "", "");

@@ -37,7 +37,7 @@ static bool is_wanted(void)
 	if (!conf || !conf->active || !conf->mmap.on)
 		return false;
 	page = plan_page_bytes(USE_MMAP);
-	return page && place_moves(page) == PLACE_MOVES;
+	return page && place_moves(page) == PLACE_MOVES && !plan_has_little_room();
 }
 
 void commit_note_reserved(uintptr_t lo, uintptr_t hi)

@@ -10,12 +10,14 @@
 #include "core/plan.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "core/act/attach.h"
 #include "core/act/pagemap.h"
 #include "core/act/promise.h"
 #include "core/act/stats.h"
 #include "core/base/lock.h"
+#include "core/base/mem.h"
 #include "core/base/out.h"
 #include "core/base/sys.h"
 #include "core/facts/conf.h"
@@ -27,6 +29,8 @@
 #define MEMORY_CHARGE_KEPT_NS 1000000000u
 #define BLAME_KEPT_NS 100000000u
 #define COUNT_FROM 512
+#define ADDRESSES_LEAST ((uint64_t)1 << 30)
+#define DATA_LEAST ((uint64_t)256 << 20)
 
 /*
  * lock guards everything behind it but @sizes, which is written once before
@@ -186,6 +190,12 @@ static bool leaks(const char *path)
 	has = mount_may_have_minimum(path);
 	__atomic_store_n(&facts.seen_at, without | has, __ATOMIC_RELAXED);
 	return has;
+}
+
+/* Asked each time: it costs a thousandth of a huge page, and limits change. */
+bool plan_has_little_room(void)
+{
+	return mem_limit(RLIMIT_AS) < ADDRESSES_LEAST || mem_limit(RLIMIT_DATA) < DATA_LEAST;
 }
 
 const char *plan_path(size_t page_bytes)

@@ -86,6 +86,13 @@ bool plan_charged_to_memory(void);
  */
 bool plan_mappings_short(void);
 
+/*
+ * RLIMIT_AS or RLIMIT_DATA leaves so little that what is built aside and moved, up to twice
+ * the memory for a moment, and what a heap of huge pages lays out beforehand, 100 MiB of
+ * addresses and 20 of data, would be missed by the program.
+ */
+bool plan_has_little_room(void);
+
 /* The configured hugetlbfs directory for @page_bytes, NULL: none, use MAP_HUGETLB. */
 const char *plan_path(size_t page_bytes);
 

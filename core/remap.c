@@ -148,17 +148,31 @@ static long after_demotion(const struct remap *r)
 }
 
 /*
- * One mapping of the kernel's after the other; each may be an object of its own
- * that was a huge page once. The last one that was goes on as long as was asked for.
+ * Is the mapping that begins at @at of the program's one, as what lies before it? Behind what
+ * was a huge page nobody tells its small rest from another shared mapping of the program's.
+ */
+static bool goes_on(uintptr_t at)
+{
+	struct map_facts f;
+
+	if (pagemap_get(at) & WORD_KIND_MASK)
+		return true;
+	return (pagemap_get(at - 1) & WORD_KIND_MASK) &&
+	       maps_read_range("", at, at + mem_page_bytes(), &f) == 0 && f.shared && f.anonymous;
+}
+
+/*
+ * One mapping of the kernel's after the other; each may be an object of its own that was
+ * a huge page once, or lie behind one. The last one goes on as long as was asked for.
  */
 static long view_piece(const struct remap *r, uintptr_t lo, uintptr_t to, uintptr_t *ret_hi)
 {
 	const uintptr_t end = r->at + r->new_bytes;
-	uintptr_t hi, beyond;
+	uintptr_t hi;
 
 	if (maps_read_end("", lo, &hi) != 0)
 		return -EFAULT;
-	if (hi >= end || !(pagemap_get(hi) & WORD_KIND_MASK) || maps_read_end("", hi, &beyond) != 0)
+	if (hi >= end || !goes_on(hi))
 		hi = end;
 	*ret_hi = hi;
 	return sys_mremap(lo, r->bytes ? hi - lo : 0, hi - lo, r->flags | MREMAP_FIXED, to);

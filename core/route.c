@@ -312,6 +312,8 @@ long route_map(const struct request *rq)
 		return map_over(rq);
 	if (verdict == VERDICT_PASS)
 		return pass(rq, why);
+	if (plan_has_little_room())
+		return pass(rq, REASON_NO_MEMORY);
 	gate_enter(&q);
 	at = reroute(rq, conf);
 	promote_earlier(conf);

@@ -279,6 +279,8 @@ static enum reason left_alone(const struct wish *w)
 		return REASON_NORESERVE;
 	if ((w->flags & 0600) != 0600)
 		return REASON_NOT_WRITABLE;
+	if (plan_has_little_room())
+		return REASON_NO_MEMORY;
 	return REASON_NONE;
 }
 

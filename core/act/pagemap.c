@@ -225,7 +225,8 @@ struct claim pagemap_claim(uintptr_t lo, uintptr_t hi)
 		const struct claim all = widened(lo, hi);
 		struct claim c = without_ends(&all), now;
 
-		pagemap_prepare(c.lo, c.hi);	/* words to claim, where none is yet */
+		if (c.lo < c.hi)
+			pagemap_prepare(c.lo, c.hi);	/* words, where none is yet */
 		for (uintptr_t at = c.lo; at < c.hi; at = next_granule(at))
 			if (word_at(at))
 				word_claim(word_at(at));

@@ -19,10 +19,11 @@ test_a_process_refused_any_early_mapping_lives() {
 	done
 }
 
-# What a heap of huge pages lays out beforehand would be missed.
-test_heap_is_the_next_ones_where_little_may_be_mapped() {
+# What a heap of huge pages lays out beforehand would be missed, and what others build aside.
+test_programs_run_within_the_limits_they_run_within_without_us() {
 	local family=$BUILD/tests/torture/prog-family limit
 	requires_file "$family" "$BUILD/libhresv.so"
+	pool_set 24
 	"$family" 1 1 6 >expected
 	for limit in "-v 60000" "-d 22000"; do
 		# shellcheck disable=SC2086
@@ -33,8 +34,12 @@ test_heap_is_the_next_ones_where_little_may_be_mapped() {
 		cmp -s expected got || fail "ulimit $limit: it says $(head -c 300 got)"
 		expect_contains said "our malloc stands aside"
 	done
+	"$BUILD/tests/torture/prog-maps" 1 40 1 >expected
+	(ulimit -v 57344 && preload "$BUILD/tests/torture/prog-maps" 1 40 1) >got 2>&1 || fail "mappings: $(cat got)"
+	expect_eq "$(sed 's/ huge .*//' got)" "$(sed 's/ huge .*//' expected)"
 	HUGETLB_VERBOSE=2 preload "$family" 1 1 6 >got 2>said
 	! grep "stands aside" said || fail "it stands aside without a limit"
+	grep -q "mmap .* 6 MiB  *6 MiB  *-" said || fail "nothing is huge without a limit: $(cat said)"
 }
 
 run_tests "$@"

@@ -66,3 +66,31 @@ TEST(what_is_left_of_one_mapping_grows_as_one_without_thp)
 	run_with_us("trims_both_ends_of_small_memory_and_grows_it", "HUGETLB_PROMOTE=no",
 		    "HUGETLB_FALLBACK=small");
 }
+
+/* A second view of shared memory, of which what has no huge page is a part as any other. */
+PROGRAM(looks_at_shared_memory_twice)
+{
+	const size_t bytes = 7 * MIB, from = PAGE + 5 * SMALL;
+	char *at = mmap(NULL, bytes, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0), *view;
+
+	REQUIRE_NE(at, MAP_FAILED);
+	fill_pages(at, bytes, 8);
+	view = mremap(at + from, 0, bytes - from, MREMAP_MAYMOVE);
+	REQUIRE_NE(view, MAP_FAILED);
+	EXPECT_EQ(memcmp(view, at + from, bytes - from), 0);
+	for (size_t i = 0; i < bytes - from; i += SMALL)
+		view[i] ^= 1;
+	EXPECT_EQ(memcmp(view, at + from, bytes - from), 0);
+	EXPECT_TRUE(holds_pages(at, PAGE, 8));
+	EXPECT_EQ(munmap(view, bytes - from), 0);
+	EXPECT_EQ(munmap(at, bytes), 0);
+}
+
+TEST(second_view_of_shared_memory_shows_its_small_rest)
+{
+	REQUIRE_EQ(program_alone("looks_at_shared_memory_twice", NULL).exit_status, 0);
+	for (unsigned pages = 1; pages <= 3; pages++) {
+		pool_set(PAGE, pages);
+		run_with_us("looks_at_shared_memory_twice", "HUGETLB_FALLBACK=small");
+	}
+}

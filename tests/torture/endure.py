@@ -36,17 +36,19 @@ def live(args):
             moves.append(make())
         except movers.Absent as lack:
             print(f"without {lack}")
-    end = time.monotonic() + args.seconds
+    end, steps = time.monotonic() + args.seconds, 0
     try:
         while job.poll() is None and time.monotonic() < end + 60:
             if time.monotonic() < end:
                 rng.choice(moves).step(rng, [])
+                steps += 1
             time.sleep(rng.choice([0.001, 0.02, 0.1]))
     finally:
         for mover in reversed(moves):
             mover.undo()
         job.kill()
         job.wait()
+    print(f"{steps} changes of the pool and of its neighbours")
     out.seek(0)
     return job.returncode, out.read()
 

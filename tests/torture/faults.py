@@ -68,10 +68,11 @@ Program = collections.namedtuple("Program", "name command env varies", defaults=
 Case = collections.namedtuple("Case", "program what err")
 
 MIB = 1 << 20
-# Of either the library takes five MiB itself, used or not: none that is near what a program needs.
+# What the library takes itself, used or not, is allowed on top.
+OWN = {resource.RLIMIT_AS: 6 * MIB, resource.RLIMIT_DATA: 5 * MIB}
 LIMITS = {
-    resource.RLIMIT_AS: [n * MIB for n in (24, 48, 80, 120, 200, 400, 1000, 1100)],
-    resource.RLIMIT_DATA: [n * MIB for n in (16, 24, 40, 100, 300)],
+    resource.RLIMIT_AS: [n * MIB for n in (8, 16, 24, 48, 80, 120, 200, 400, 1000, 1100)],
+    resource.RLIMIT_DATA: [n * MIB for n in (1, 4, 10, 16, 24, 40, 100, 300)],
     resource.RLIMIT_NOFILE: [3, 4, 5, 6, 8, 12],
     resource.RLIMIT_STACK: [64 << 10, 256 << 10, MIB],
     resource.RLIMIT_MEMLOCK: [0],
@@ -181,7 +182,8 @@ class Faults:
         """What ends well without us ends well with us; nothing dies of a signal it didn't."""
         without, said, _ = self.run(program, {}, limit)
         plain = re.sub(program.varies, "", said)
-        status, said, _ = self.run(program, dict(program.env, LD_PRELOAD=self.library), limit)
+        status, said, _ = self.run(program, dict(program.env, LD_PRELOAD=self.library),
+                                   (limit[0], limit[1] + OWN.get(limit[0], 0)))
         left = self.pages_left()
         self.runs += 1
         if without != 0 and (status is not None and status >= 0 or status == without):

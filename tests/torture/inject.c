@@ -81,7 +81,7 @@ static const struct {
 	{ SYS_futex, { EINTR, EAGAIN } },
 	{ SYS_nanosleep, { EINTR } },
 	{ SYS_process_vm_readv, { EPERM, ENOSYS, ENOMEM } },
-	{ SYS_rt_sigaction, { EINVAL } },
+	{ SYS_rt_sigaction, { 0 } },
 	{ SYS_rt_tgsigqueueinfo, { EAGAIN, EPERM } },
 	{ SYS_rt_sigqueueinfo, { EAGAIN, EPERM } },
 	{ SYS_rt_sigprocmask, { 0 } },

@@ -99,7 +99,7 @@ class Squeeze:
             env = " ".join(f"{k}={v}" for k, v in job.env.items() if k != "LD_PRELOAD")
             self.failures.append(
                 f"round {seed}: {job.kind.name} {job.seed} [{env}] "
-                f"{'hangs' if late else f'ends with {status}'}: {said.strip()[-600:]}")
+                f"{'hangs' if late else f'ends with {status}'}: {said.strip()[-2000:]}")
 
     def round(self, seed, seconds):
         rng = random.Random(seed)

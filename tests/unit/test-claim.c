@@ -85,6 +85,9 @@ TEST(claim_of_a_range_with_holes_drops_no_claim_of_others)
 	c = pagemap_claim(AT + 3 * GRANULE, AT + 4 * GRANULE);	/* nobody's: nothing */
 	EXPECT_EQ(pagemap_get(AT + 3 * GRANULE), 0);
 	pagemap_unclaim(&c);
+	c = pagemap_claim(2 * far, 2 * far + 2 * GRANULE);
+	EXPECT_EQ(c.lo, c.hi);
+	EXPECT_TRUE(pagemap_top[2 * far >> GRANULE_SHIFT >> PAGEMAP_LEAF_BITS] == NULL);
 }
 
 static struct {

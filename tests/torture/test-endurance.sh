@@ -3,11 +3,11 @@
 # timeout: 14400
 #
 # A server's days under libhresv while the pool moves: threads, heaps, mappings, snapshots by
-# fork; memory, mappings and descriptors stay what they are (endure.py). Part of make torture,
-# not of make check. HRESV_ENDURE_SECONDS makes it long, HRESV_ENDURE_ENV sets variables.
+# fork; memory, mappings and descriptors stay what they are (endure.py). HRESV_ENDURE_SECONDS
+# makes it long (make torture), HRESV_ENDURE_ENV sets variables.
 . "$(dirname "$0")/../harness/functions.sh"
 
-SECONDS_OF_IT=${HRESV_ENDURE_SECONDS:-60}
+SECONDS_OF_IT=${HRESV_ENDURE_SECONDS:-15}
 TEST_TIMEOUT=$((SECONDS_OF_IT + 300))
 
 test_a_server_holds_after_many_days_what_it_held_after_few() {
