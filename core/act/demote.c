@@ -37,6 +37,7 @@
 #include "core/act/writers.h"
 #include "core/base/align.h"
 #include "core/base/mem.h"
+#include "core/base/narrow.h"
 #include "core/base/probe.h"
 #include "core/base/sys.h"
 #include "core/base/text.h"
@@ -87,6 +88,18 @@ bool demote_has_pins(void)
 		pins = bytes;
 	__atomic_store_n(&demote.met_pins, pins, __ATOMIC_RELAXED);
 	return pins;
+}
+
+static bool had_pins;	/* written before the door is narrow */
+
+void demote_remember(void)
+{
+	had_pins = demote_has_pins();
+}
+
+bool demote_has_pins_at_fork(void)
+{
+	return door_is_narrow() ? had_pins : demote_has_pins();
 }
 
 static int copy_by_kernel(uintptr_t to, uintptr_t from, size_t bytes)

@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 
 #include "core/base/mem.h"
+#include "core/base/narrow.h"
 #include "core/base/out.h"
 #include "core/base/sys.h"
 #include "core/base/text.h"
@@ -294,8 +295,18 @@ static int settle_thread(uint64_t thread, void *arg)
 	}
 }
 
+static int remembered;	/* written before the door is narrow */
+
+void inflight_remember(void)
+{
+	remembered = any_direct() == 0 ? 0 : -EBUSY;
+}
+
 int inflight_settle(void)
 {
+	if (door_is_narrow())
+		return remembered;
+
 	uint64_t until = sys_now_ns() + INFLIGHT_PATIENCE_NS;
 	int direct = any_direct();
 

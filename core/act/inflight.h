@@ -25,4 +25,7 @@
 #define INFLIGHT_PATIENCE_NS 200000000u
 int inflight_settle(void);
 
+/* How it is now is how it stays: for when nothing can be asked any more (narrow.h). */
+void inflight_remember(void);
+
 #endif

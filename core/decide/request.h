@@ -51,6 +51,7 @@ enum reason {
 	REASON_FORK,
 	REASON_RESCUE,
 	REASON_STATIC_OR_SETUID,
+	REASON_SECCOMP,		/* the program filters its system calls */
 	REASON_N
 };
 
