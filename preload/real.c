@@ -94,10 +94,16 @@ static const ElfW(Sym) *look_up(const struct tables *t, const char *name)
 	}
 }
 
-static void *defined_in(const struct link_map *map, const char *name)
+const ElfW(Sym) *real_in(const struct link_map *map, const char *name)
 {
 	const struct tables t = tables_of(map);
-	const ElfW(Sym) *s = t.hash && t.symbols && t.names ? look_up(&t, name) : NULL;
+
+	return t.hash && t.symbols && t.names ? look_up(&t, name) : NULL;
+}
+
+static void *defined_in(const struct link_map *map, const char *name)
+{
+	const ElfW(Sym) *s = real_in(map, name);
 
 	return s ? (void *)(map->l_addr + s->st_value) : NULL;
 }
