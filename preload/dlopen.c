@@ -117,11 +117,13 @@ static bool list(const struct link_map *mine, const struct link_map *theirs, str
 
 static void be_the_only_malloc(void)
 {
-	const struct link_map *mine = first(), *theirs = NULL;
+	const struct link_map *mine = first(), *theirs;
 	struct changes c;
 
-	if (mine && mine->l_ld == _DYNAMIC)
-		theirs = libc(mine);
+	if (!mine || mine->l_ld != _DYNAMIC)
+		return;
+	(void)mallinfo2();	/* it is decided whether ours passes on to the next */
+	theirs = libc(mine);
 	if (!theirs || !list(mine, theirs, &c) ||
 	    sys_mprotect(c.lo, c.hi - c.lo, c.prot | PROT_WRITE) != 0)
 		return;
@@ -140,10 +142,8 @@ void *dlopen_real(void)
 	if (!opening.real)
 		opening.real = real_behind("dlopen");
 	if (conf && conf->active && conf->morecore.on &&
-	    !__atomic_exchange_n(&opening.begun, true, __ATOMIC_ACQ_REL)) {
-		(void)mallinfo2();	/* it is decided whose malloc it is */
+	    !__atomic_exchange_n(&opening.begun, true, __ATOMIC_ACQ_REL))
 		be_the_only_malloc();
-	}
 	return opening.real;
 }
 

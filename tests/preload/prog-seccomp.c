@@ -106,14 +106,14 @@ static void heap(void)
 {
 	char *blocks[64];
 
-	for (int round = 0; round < 3; round++) {
+	for (int round = 0; round < 2; round++) {
 		for (size_t i = 0; i < 64; i++) {
-			blocks[i] = malloc(100 + i * i * 1700);
+			blocks[i] = malloc(100 + i * i * 300);
 			must(blocks[i] != NULL, 'h');
-			fill(blocks[i], 100 + i * i * 1700);
+			fill(blocks[i], 100 + i * i * 300);
 		}
 		for (size_t i = 0; i < 64; i++)
-			must(holds(blocks[i], 100 + i * i * 1700), 'H');
+			must(holds(blocks[i], 100 + i * i * 300), 'H');
 		blocks[0] = realloc(blocks[0], 9 * MIB);
 		blocks[0] = realloc(blocks[0], 19 * MIB);
 		for (size_t i = 0; i < 64; i++)
