@@ -46,6 +46,7 @@ static const struct {
 	[REASON_FORK] = { HRESV_FORK, "made small for a fork" },
 	[REASON_RESCUE] = { HRESV_RESCUE, "made small when a write found no huge page" },
 	[REASON_STATIC_OR_SETUID] = { HRESV_STATIC_OR_SETUID, "a static or set-user-ID program" },
+	[REASON_SECCOMP] = { HRESV_SECCOMP, "the program filters its own system calls" },
 };
 
 enum hresv_reason edge_reason(enum reason why)

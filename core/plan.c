@@ -18,6 +18,7 @@
 #include "core/act/stats.h"
 #include "core/base/lock.h"
 #include "core/base/mem.h"
+#include "core/base/narrow.h"
 #include "core/base/out.h"
 #include "core/base/sys.h"
 #include "core/facts/conf.h"
@@ -398,6 +399,10 @@ void plan_make_sized(size_t wanted, bool only, const struct backing *like, size_
 
 	*ret_plan = (struct plan){ .binds = eager_bytes < bytes ? REASON_NOT_YET : REASON_POOL_SHORT,
 				   .turn_needed = conf->keep_free != 0 };
+	if (door_is_narrow()) {
+		ret_plan->binds = REASON_SECCOMP;
+		return;
+	}
 	if (plan_charged_to_memory() || plan_mappings_short()) {
 		ret_plan->binds = plan_charged_to_memory() ? REASON_MEMCG : REASON_NO_MEMORY;
 		return;

@@ -26,6 +26,7 @@
 #include "core/base/align.h"
 #include "core/base/lock.h"
 #include "core/base/mem.h"
+#include "core/base/narrow.h"
 #include "core/base/sys.h"
 #include "core/commit.h"
 #include "core/facts/maps.h"
@@ -371,6 +372,8 @@ long route_remap(uintptr_t at, size_t bytes, size_t new_bytes, int flags, uintpt
 	gate_enter(&q);
 	if (word_kind(pagemap_get(at)) == PAGE_GUARDED) {
 		got = guard_remap(at, r.bytes, r.new_bytes, flags, to);
+	} else if (door_is_narrow()) {
+		got = remap_narrow(&r);
 	} else if (source) {
 		got = remap(&r);
 	} else if (target) {

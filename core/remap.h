@@ -32,4 +32,7 @@ long remap_grow_behind(const struct remap *r, uintptr_t end, size_t more);
 /* The old place with what it grows by behind it; -ENOMEM: something else lies there. */
 long remap_grow_in_place(const struct remap *r);
 
+/* All of it, where nobody says what mappings there are (narrow.h). */
+long remap_narrow(struct remap *r);
+
 #endif

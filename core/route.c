@@ -17,6 +17,7 @@
 #include "core/base/align.h"
 #include "core/base/lock.h"
 #include "core/base/mem.h"
+#include "core/base/narrow.h"
 #include "core/base/sys.h"
 #include "core/decide/eligible.h"
 #include "core/commit.h"
@@ -238,6 +239,17 @@ static long pass(const struct request *rq, enum reason why)
 	return at;
 }
 
+/* Under a filter of the program's (narrow.h): counted, and not followed any further. */
+static long map_narrow(const struct request *rq, enum reason why)
+{
+	long at = as_asked(rq);
+
+	if (!sys_failed(at) && why == REASON_SECCOMP)
+		account(rq, &(struct placed){ .at = (uintptr_t)at,
+					      .bytes = align_up(rq->bytes, mem_page_bytes()) }, why);
+	return at;
+}
+
 static bool replaces(const struct request *rq)
 {
 	return (rq->flags & MAP_FIXED) && !(rq->flags & MAP_FIXED_NOREPLACE) &&
@@ -279,7 +291,7 @@ static long map_over(const struct request *rq)
 			undo_refused(&w);
 		else
 			undo_done(&w);
-		if (at == (long)lo)
+		if (at == (long)lo && !door_is_narrow())
 			take_note(rq, lo, hi);
 	}
 	gate_leave(&q);
@@ -310,6 +322,8 @@ long route_map(const struct request *rq)
 		return guard_map_file(rq);
 	if (replaces(rq))
 		return map_over(rq);
+	if (door_is_narrow())
+		return map_narrow(rq, verdict == VERDICT_PASS ? why : REASON_SECCOMP);
 	if (verdict == VERDICT_PASS)
 		return pass(rq, why);
 	if (plan_has_little_room())

@@ -85,7 +85,7 @@ void stake_make_small(bool alone)
 {
 	struct making all = { .pages = UINT64_MAX, .alone = alone };
 
-	if (!demote_has_pins())
+	if (!demote_has_pins_at_fork())
 		pagemap_walk(make_run_small, &all);
 }
 
@@ -110,7 +110,7 @@ bool stake_share_rest(bool alone, struct promise *ret)
 {
 	struct stake s;
 
-	for (int n = 0; n < TRIES && !demote_has_pins(); n++) {
+	for (int n = 0; n < TRIES && !demote_has_pins_at_fork(); n++) {
 		s = stake_now();
 		if (!s.bytes)
 			return false;

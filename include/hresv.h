@@ -76,7 +76,8 @@ enum hresv_reason {
 	HRESV_FORK = 24,
 	HRESV_RESCUE = 25,
 	HRESV_STATIC_OR_SETUID = 26,
-	HRESV_OTHER = 27		/* a reason newer than your header knows */
+	HRESV_OTHER = 27,		/* a reason newer than your header knows */
+	HRESV_SECCOMP = 28		/* the program filters its own system calls */
 };
 
 #define HRESV_SHORT(reason) (-(4096 + (int)(reason)))

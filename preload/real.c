@@ -150,9 +150,21 @@ static struct tables tables_kept(const struct link_map *map, size_t place)
 	return kept.at[place].tables;
 }
 
+static const ElfW(Sym) *symbol_in(const struct tables *t, const char *name)
+{
+	return t->hash && t->symbols && t->names ? look_up(t, name) : NULL;
+}
+
+const ElfW(Sym) *real_in(const struct link_map *map, const char *name)
+{
+	const struct tables t = tables_of(map);
+
+	return symbol_in(&t, name);
+}
+
 static void *defined_in(const struct link_map *map, const struct tables *t, const char *name)
 {
-	const ElfW(Sym) *s = t->hash && t->symbols && t->names ? look_up(t, name) : NULL;
+	const ElfW(Sym) *s = symbol_in(t, name);
 
 	return s ? (void *)(map->l_addr + s->st_value) : NULL;
 }

@@ -3,6 +3,7 @@
 #ifndef HRESV_PRELOAD_REAL_H
 #define HRESV_PRELOAD_REAL_H
 
+#include <link.h>
 #include <stdbool.h>
 
 /*
@@ -23,5 +24,8 @@ void real_keep(bool keep);
  * Takes no lock and allocates nothing; at any time.
  */
 void *real_in_libc(const char *name);
+
+/* The entry of one library's table that defines @name; NULL: it doesn't. */
+const ElfW(Sym) *real_in(const struct link_map *map, const char *name);
 
 #endif

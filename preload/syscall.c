@@ -26,6 +26,7 @@
 #include "preload/call.h"
 #include "preload/fork.h"
 #include "preload/ioctl.h"
+#include "preload/prctl.h"
 #include "preload/signal.h"
 
 /* By number: 1 ours, 2 perhaps a fork; what isn't here, or beyond, goes straight to the kernel. */
@@ -41,7 +42,7 @@ __attribute__((used)) const unsigned char syscall_is_ours[NUMBERS] = {
 	[SYS_prctl] = 1,	   [SYS_shmget] = 1,	  [SYS_shmat] = 1,
 	[SYS_shmdt] = 1,	   [SYS_shmctl] = 1,
 	[SYS_rt_sigprocmask] = 1, [SYS_unshare] = 1,	  [SYS_setns] = 1,
-	[SYS_ioctl] = 1,
+	[SYS_ioctl] = 1,	   [SYS_seccomp] = 1,
 	[SYS_clone] = 2,	   [SYS_clone3] = 2,
 #ifdef SYS_fork
 	[SYS_fork] = 2,
@@ -119,6 +120,8 @@ long syscall_route(long nr, long a, long b, long c, long d, long e, long f)
 		return setns((int)a, (int)b);
 	case SYS_prctl:
 		return prctl((int)a, b, c, d, e);
+	case SYS_seccomp:
+		return call_value(preload_seccomp(a, b, c));
 	case SYS_shmget:
 		return shmget((key_t)a, bytes, (int)c);
 	case SYS_shmat:

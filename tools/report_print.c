@@ -92,6 +92,8 @@ const char *report_mend(enum reason why)
 		return "HUGETLB_MMAP, _SHM, _MORECORE or _RESTRICT_EXE leaves it out";
 	case REASON_NO_MEMORY:
 		return "a higher vm.max_map_count, or fewer mappings";
+	case REASON_SECCOMP:
+		return "its memory made before it filters its system calls";
 	case REASON_NOT_YET:
 		return "a higher HUGETLB_EAGER_MAX; what it touches is promoted in time";
 	default:

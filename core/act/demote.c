@@ -38,6 +38,7 @@
 #include "core/act/writers.h"
 #include "core/base/align.h"
 #include "core/base/mem.h"
+#include "core/base/narrow.h"
 #include "core/base/probe.h"
 #include "core/base/sys.h"
 #include "core/base/text.h"
@@ -86,6 +87,18 @@ static int look_for_pins(void)
 	if (got < 0 || meminfo_u64((struct span){ text, (size_t)got }, "VmPin:", &bytes) != 0)
 		return read_pinned(&bytes) != 0 || bytes;
 	return bytes != 0;
+}
+
+static bool had_pins;	/* written before the door is narrow */
+
+void demote_remember(void)
+{
+	had_pins = demote_has_pins();
+}
+
+bool demote_has_pins_at_fork(void)
+{
+	return door_is_narrow() ? had_pins : demote_has_pins();
 }
 
 static int copy_once(uintptr_t to, uintptr_t from, size_t bytes)

@@ -20,6 +20,7 @@
 
 #include "core/act/apart.h"
 #include "core/base/mem.h"
+#include "core/base/narrow.h"
 #include "core/base/out.h"
 #include "core/base/sys.h"
 #include "core/base/text.h"
@@ -295,6 +296,13 @@ static int settle_thread(uint64_t thread, void *arg)
 	}
 }
 
+static int remembered;	/* written before the door is narrow */
+
+void inflight_remember(void)
+{
+	remembered = any_direct() == 0 ? 0 : -EBUSY;
+}
+
 static int settle(void)
 {
 	uint64_t until = sys_now_ns() + INFLIGHT_PATIENCE_NS;
@@ -314,7 +322,7 @@ static void settle_apart(void *arg)
 
 int inflight_settle(void)
 {
-	int err = settle(), *apart;
+	int err = door_is_narrow() ? remembered : settle(), *apart;
 
 	if (err != -EMFILE)
 		return err;

@@ -30,4 +30,7 @@ int inflight_settle(void);
 /* Is @fd looked for: O_DIRECT, a ring, or not to be known? None that is open doesn't matter. */
 bool inflight_matters(int fd);
 
+/* How it is now is how it stays: for when nothing can be asked any more (narrow.h). */
+void inflight_remember(void);
+
 #endif

@@ -33,6 +33,7 @@ const char *reason_name(enum reason why)
 		[REASON_FORK] = "fork",
 		[REASON_RESCUE] = "rescue",
 		[REASON_STATIC_OR_SETUID] = "static-or-setuid",
+		[REASON_SECCOMP] = "seccomp",
 	};
 
 	return why < REASON_N ? names[why] : "unknown";

@@ -52,6 +52,7 @@ enum reason {
 	REASON_FORK,
 	REASON_RESCUE,
 	REASON_STATIC_OR_SETUID,
+	REASON_SECCOMP,		/* the program filters its system calls */
 	REASON_N
 };
 
