@@ -31,6 +31,7 @@
 #include "core/act/promote.h"
 #include "core/act/rescue.h"
 #include "core/act/sharing.h"
+#include "core/act/slack.h"
 #include "core/act/stats.h"
 #include "core/act/writers.h"
 #include "core/base/fd.h"
@@ -99,6 +100,7 @@ static void renew(void)
 	attach_renew();
 	reserve_renew();
 	cow_forget();
+	slack_renew();
 	route_forget_locks();
 	pagemap_walk(forget_uninherited, NULL);
 }
@@ -189,6 +191,8 @@ static void tell(enum way way, const struct stake *a)
 
 static void act(enum way way)
 {
+	if (way != WAY_NOTHING)
+		slack_hold();		/* others may have taken it the last time */
 	if (way == WAY_COPY && sys_pipe(fk.done) != 0) {
 		fk.done[0] = fk.done[1] = 0;
 		way = fk.way = WAY_DEMOTE;
@@ -281,12 +285,19 @@ static void take_own(void)
 	fk.done[0] = fk.done[1] = 0;
 }
 
-/* If nobody shares anything any more, the thread ends: not before all is protected. */
+/*
+ * If nobody shares anything any more, the thread ends: not before all is protected. Where
+ * there can be no thread, this one copies: nobody else is here, no writers to hold.
+ */
 static void begin_copying(void)
 {
+	int err;
+
 	copier_hold();
-	cow_begin();
+	err = cow_begin();
 	copier_let_go();
+	if (err)
+		stake_make_small(true);
 }
 
 void fork_child(void)

@@ -69,12 +69,8 @@ static void make_run_small(uintptr_t lo, uintptr_t hi, page_word word, void *arg
 
 	if (!word_is_copied_on_write(word) || (m->page_bytes && m->page_bytes != page))
 		return;
-	for (uintptr_t at = lo; at < hi && m->pages; at += page, m->pages--) {
-		struct claim c = pagemap_claim(at, at + 1);
-
-		demote_shared_page(at, word, REASON_FORK, m->alone);
-		pagemap_unclaim(&c);
-	}
+	for (uintptr_t at = lo; at < hi && m->pages; at += page, m->pages--)
+		demote_shared_at(at, word, REASON_FORK, m->alone);
 }
 
 /*

@@ -21,6 +21,7 @@
 #include "core/act/copier.h"
 #include "core/act/demote.h"
 #include "core/act/sharing.h"
+#include "core/act/slack.h"
 #include "core/act/writers.h"
 #include "core/base/align.h"
 #include "core/base/fd.h"
@@ -79,13 +80,8 @@ static void make_small(uintptr_t lo, uintptr_t hi, page_word word)
 {
 	const size_t page = word_page_bytes(word);
 
-	for (uintptr_t at = lo; at < hi; at += page) {
-		struct claim c = pagemap_claim(at, at + 1);
-
-		if ((pagemap_get(at) & ~WORD_MARKS) == word)
-			demote_shared_page(at, word, REASON_FORK, false);
-		pagemap_unclaim(&c);
-	}
+	for (uintptr_t at = lo; at < hi; at += page)
+		demote_shared_at(at, word, REASON_FORK, false);
 }
 
 /*
@@ -148,11 +144,17 @@ static void free_own_stack(void)
 	}
 }
 
+/* The thread's stack may take the last mapping there is, and more. */
 static int start(void)
 {
 	int fd = open_again();
+	int err = fd < 0 ? fd : copier_start(fd);
 
-	return fd < 0 ? fd : copier_start(fd);
+	if (err == -ENOMEM && fd >= 0 && slack_take()) {
+		err = copier_start(fd);
+		slack_drop();
+	}
+	return err;
 }
 
 int cow_begin(void)
