@@ -211,6 +211,11 @@ static void act(enum way way)
 		rescue_arm();
 }
 
+static void act_now(void)
+{
+	act(fk.way);
+}
+
 void fork_prepare(void)
 {
 	const struct conf *conf = conf_get();
@@ -228,7 +233,10 @@ void fork_prepare(void)
 	reserve_freeze();
 	a = stake_now();
 	fk.way = choose(conf, &a);
-	act(fk.way);
+	if (fk.way == WAY_NOTHING || fk.way == WAY_SHARE)
+		act_now();
+	else
+		stake_run_beside(act_now);
 	tell(fk.way, &a);
 	attach_freeze();
 	plan_freeze();
@@ -309,9 +317,9 @@ void fork_child(void)
 	fk.held = fk.promise;
 	fk.promise.n = 0;
 	if (fk.way == WAY_COPY)
-		take_own();
+		stake_run_beside(take_own);
 	if (fk.way == WAY_COW)
-		begin_copying();
+		stake_run_beside(begin_copying);
 	quiet_leave(&q);
 }
 

@@ -55,11 +55,15 @@ bool cow_is_possible(void)
 	return fd >= 0;
 }
 
+/*
+ * A userfaultfd refuses a version there is none of, and clears what it was given. Others
+ * say EINVAL too (an epoll instance since Linux 6.9), and leave it.
+ */
 static bool is_still_ours(int fd)
 {
-	long err = sys_ioctl(fd, UFFDIO_API, &(struct uffdio_api){ .api = 0 });
+	struct uffdio_api api = { .api = 0, .ioctls = 1 };
 
-	return err != -EBADF && err != -ENOTTY;
+	return sys_ioctl(fd, UFFDIO_API, &api) == -EINVAL && api.ioctls == 0;
 }
 
 static int open_again(void)
@@ -118,7 +122,7 @@ static void touch(uintptr_t at)
 		__atomic_fetch_or((volatile char *)at, 0, __ATOMIC_RELAXED);
 }
 
-/* Where a fork before this one protected it, the caller would wait for itself below. */
+/* The caller would wait for itself below. */
 static __attribute__((noinline)) void touch_own_stack(void)
 {
 	char here;
@@ -126,22 +130,6 @@ static __attribute__((noinline)) void touch_own_stack(void)
 
 	touch(at - STACK_BELOW);
 	touch(at);
-}
-
-/* The caller would wait for itself if it wrote to its own stack with it claimed. */
-static void free_own_stack(void)
-{
-	char here;
-	uintptr_t at = (uintptr_t)&here;
-
-	if (copier_is_on())
-		touch_own_stack();
-	for (uintptr_t near = at - STACK_BELOW; near <= at + STACK_BELOW; near += STACK_BELOW) {
-		page_word word = pagemap_get(near) & ~WORD_MARKS;
-
-		if (word_is_private_huge(word))
-			make_small(align_down(near, word_page_bytes(word)), near + 1, word);
-	}
 }
 
 /* The thread's stack may take the last mapping there is, and more. */
@@ -164,7 +152,6 @@ int cow_begin(void)
 	if (err)
 		return err;
 	copier_look_soon();
-	free_own_stack();
 	pagemap_walk(protect_run, &state.fd);
 	return 0;
 }
@@ -172,7 +159,7 @@ int cow_begin(void)
 void cow_forget(void)
 {
 	copier_forget();
-	if (state.fd)
+	if (state.fd && is_still_ours(state.fd))
 		sys_close(state.fd);
 	state.fd = 0;
 }

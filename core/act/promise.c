@@ -12,7 +12,6 @@
 
 #include "core/act/ledger.h"
 #include "core/act/turn.h"
-#include "core/base/fd.h"
 #include "core/base/sys.h"
 #include "core/facts/cgroup.h"
 #include "core/facts/pool.h"
@@ -30,7 +29,7 @@ static int keep(struct promise *p, int fd, uint64_t pages, uint64_t spare_pages)
 	if (err)
 		sys_close(fd);
 	else
-		p->fd[p->n++] = fd_move_up(fd);
+		p->fd[p->n++] = fd_keep(fd_move_up(fd));
 	return err;
 }
 
@@ -56,7 +55,7 @@ bool promise_add(struct promise *p, size_t page_bytes, uint64_t pages, uint64_t 
 void promise_end(struct promise *p)
 {
 	while (p->n)
-		sys_close(p->fd[--p->n]);
+		fd_close_kept(&p->fd[--p->n]);
 }
 
 uint64_t promise_pages(size_t page_bytes)

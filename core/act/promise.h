@@ -16,13 +16,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/fd.h"
+
 /* The pool of each size, and the limits above it; more than these are not promised. */
 #define PROMISE_ACCOUNTS 24
 
 /* All zero: nothing is promised. */
 struct promise {
 	size_t n;
-	int fd[PROMISE_ACCOUNTS];
+	struct fd_kept fd[PROMISE_ACCOUNTS];
 };
 
 /**

@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "core/base/sys.h"
 
@@ -24,6 +26,32 @@ static inline int fd_move_up(int fd)
 		return fd;
 	sys_close(fd);
 	return (int)high;
+}
+
+/*
+ * Programs close descriptors they do not know, and open others in their place: what is
+ * closed later is looked at first.
+ */
+struct fd_kept {
+	int fd;
+	dev_t device;
+	ino_t inode;
+};
+
+static inline struct fd_kept fd_keep(int fd)
+{
+	struct stat st = { .st_dev = 0 };
+
+	sys_fstat(fd, &st);
+	return (struct fd_kept){ fd, st.st_dev, st.st_ino };
+}
+
+static inline void fd_close_kept(const struct fd_kept *k)
+{
+	struct stat st;
+
+	if (sys_fstat(k->fd, &st) == 0 && st.st_dev == k->device && st.st_ino == k->inode)
+		sys_close(k->fd);
 }
 
 /*
