@@ -32,6 +32,7 @@
 #include "core/act/promote.h"
 #include "core/act/rescue.h"
 #include "core/act/sharing.h"
+#include "core/act/slack.h"
 #include "core/act/stats.h"
 #include "core/act/writers.h"
 #include "core/base/fd.h"
@@ -102,6 +103,7 @@ static void renew(bool shares_files)
 	attach_renew();
 	reserve_renew();
 	cow_forget(!shares_files);
+	slack_renew();
 	route_forget_locks();
 	pagemap_walk(forget_uninherited, NULL);
 }
@@ -195,6 +197,8 @@ static void tell(enum way way, const struct stake *a)
 
 static void act(enum way way)
 {
+	if (way != WAY_NOTHING)
+		slack_hold();		/* others may have taken it the last time */
 	if (way == WAY_COPY && sys_pipe(fk.done) != 0) {
 		fk.done[0] = fk.done[1] = 0;
 		way = fk.way = WAY_DEMOTE;
@@ -215,6 +219,11 @@ static void act(enum way way)
 		rescue_arm();
 }
 
+static void act_now(void)
+{
+	act(fk.way);
+}
+
 static void prepare(bool shares_files)
 {
 	const struct conf *conf = conf_get();
@@ -233,7 +242,10 @@ static void prepare(bool shares_files)
 	reserve_freeze();
 	a = stake_now();
 	fk.way = choose(conf, &a);
-	act(fk.way);
+	if (fk.way == WAY_NOTHING || fk.way == WAY_SHARE)
+		act_now();
+	else
+		stake_run_beside(act_now);
 	tell(fk.way, &a);
 	attach_freeze();
 	plan_freeze();
@@ -300,12 +312,19 @@ static void take_own(void)
 	fk.done[0] = fk.done[1] = 0;
 }
 
-/* If nobody shares anything any more, the thread ends: not before all is protected. */
+/*
+ * If nobody shares anything any more, the thread ends: not before all is protected. Where
+ * there can be no thread, this one copies: nobody else is here, no writers to hold.
+ */
 static void begin_copying(void)
 {
+	int err;
+
 	copier_hold();
-	cow_begin();
+	err = cow_begin();
 	copier_let_go();
+	if (err)
+		stake_make_small(true);
 }
 
 void fork_child(void)
@@ -318,9 +337,9 @@ void fork_child(void)
 	fk.held = fk.promise;
 	fk.promise.n = 0;
 	if (fk.way == WAY_COPY)
-		take_own();
+		stake_run_beside(take_own);
 	if (fk.way == WAY_COW)
-		begin_copying();
+		stake_run_beside(begin_copying);
 	quiet_leave(&q);
 }
 

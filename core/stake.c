@@ -6,8 +6,12 @@
 #include "core/act/demote.h"
 #include "core/act/pagemap.h"
 #include "core/act/turn.h"
+#include "core/act/writers.h"
+#include "core/base/align.h"
+#include "core/base/stack.h"
 #include "core/plan.h"
 
+#define OWN_BYTES 32768
 #define TRIES 4		/* others may take the pages that were freed */
 #define FORK_PATIENCE_NS 20000000u	/* the whole program stands still */
 
@@ -69,12 +73,8 @@ static void make_run_small(uintptr_t lo, uintptr_t hi, page_word word, void *arg
 
 	if (!word_is_copied_on_write(word) || (m->page_bytes && m->page_bytes != page))
 		return;
-	for (uintptr_t at = lo; at < hi && m->pages; at += page, m->pages--) {
-		struct claim c = pagemap_claim(at, at + 1);
-
-		demote_shared_page(at, word, REASON_FORK, m->alone);
-		pagemap_unclaim(&c);
-	}
+	for (uintptr_t at = lo; at < hi && m->pages; at += page, m->pages--)
+		demote_shared_at(at, word, REASON_FORK, m->alone);
 }
 
 /*
@@ -87,6 +87,46 @@ void stake_make_small(bool alone)
 
 	if (!demote_has_pins_at_fork())
 		pagemap_walk(make_run_small, &all);
+}
+
+/* What a thread writes to whatever it does: round its stack pointer, and its variables. */
+struct own {
+	uintptr_t at[4];
+	void (*run)(void);
+};
+
+static page_word own_word(const struct own *own, size_t i)
+{
+	page_word word = pagemap_get(own->at[i]) & ~WORD_MARKS;
+
+	return word_is_private_huge(word) ? word : 0;
+}
+
+static void run_beside(void *arg)
+{
+	const struct own *own = arg;
+	const bool alone = writers_are_one();
+
+	if (!demote_has_pins())
+		for (size_t i = 0; i < sizeof(own->at) / sizeof(own->at[0]); i++)
+			if (own_word(own, i))
+				demote_shared_at(align_down(own->at[i],
+							    word_page_bytes(own_word(own, i))),
+						 own_word(own, i), REASON_FORK, alone);
+	own->run();
+}
+
+void stake_run_beside(void (*run)(void))
+{
+	static __thread char of_this_thread __attribute__((tls_model("initial-exec")));
+	char here;
+	const uintptr_t sp = (uintptr_t)&here;
+	struct own own = { { sp - OWN_BYTES, sp, sp + OWN_BYTES, (uintptr_t)&of_this_thread }, run };
+
+	if ((own_word(&own, 0) | own_word(&own, 1) | own_word(&own, 2) | own_word(&own, 3)) &&
+	    stack_run(run_beside, &own) == 0)
+		return;
+	run();
 }
 
 static void make_half_of_shortage_small(const struct stake *s, bool alone)

@@ -26,6 +26,13 @@ struct stake stake_now(void);
 /* Promises the child a free page for every one of them; false: there are not so many. */
 bool stake_promise(const struct stake *s, struct promise *ret);
 
+/*
+ * Runs @run, which protects or moves private huge pages, where the caller is not hurt by it:
+ * if its own stack or its thread's variables lie in some, those are made small first, from
+ * a stack of ours, and @run goes on that one.
+ */
+void stake_run_beside(void (*run)(void));
+
 /* Makes all of them small; @alone: there is no other thread. Not where the kernel holds pages for I/O. */
 void stake_make_small(bool alone);
 

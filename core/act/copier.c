@@ -74,15 +74,23 @@ static bool give_leave(int fd, int pages_fd, uintptr_t at, size_t bytes)
 	return given;
 }
 
-/* Called with the claim of the page. Without memory for a copy the kernel shall try. */
-static void resolve(int fd, int pages_fd, uintptr_t at, page_word word)
+/*
+ * Called with the claim of the page. Without memory for a copy the kernel shall try. False:
+ * it has no mapping left for one.
+ */
+static bool resolve(int fd, int pages_fd, uintptr_t at, page_word word)
 {
 	const size_t bytes = word_page_bytes(word);
+	int err = 0;
 
-	if (!give_leave(fd, pages_fd, at, bytes) &&
-	    demote_shared_page(at, word, REASON_FORK, false) != 0)
+	if (!give_leave(fd, pages_fd, at, bytes))
+		err = demote_shared_page(at, word, REASON_FORK, false);
+	if (err == -ENOSPC)
+		return false;
+	if (err)
 		writers_protect(fd, at, bytes, false);
 	writers_wake(fd, at, bytes);
+	return true;
 }
 
 /* For a child that is forked meanwhile. */
@@ -115,14 +123,49 @@ static bool leave_unclaimed(int fd, uintptr_t at)
 	return true;
 }
 
-static void handle_claimed(int fd, int pages_fd, uintptr_t fault)
+static bool make_small(struct claim run)
+{
+	struct claim c;
+	bool made;
+
+	note_page(&run);
+	if (!pagemap_try_claim(run.lo, run.hi, &c))
+		return false;
+	made = demote_run(run.lo, run.hi, REASON_FORK, false) == 0;
+	pagemap_unclaim(&c);
+	return made;
+}
+
+/*
+ * The kernel has no mapping left for a copy of one page: all that lies round it goes, which
+ * takes none (demote.h). Who waits here may have a claim of that: then the page alone, as
+ * long as slack.h has something; and in the end the kernel shall try.
+ */
+static void make_run_small(int fd, uintptr_t fault)
+{
+	const struct claim run = demote_run_at(fault);
+	const size_t bytes = word_page_bytes(pagemap_get(fault));
+	const uintptr_t at = align_down(fault, bytes > GRANULE ? bytes : GRANULE);
+
+	if (run.hi && !make_small(run) && !make_small((struct claim){ at, at + bytes }) &&
+	    lock_try(&state.lock)) {
+		writers_protect(fd, at, bytes, false);
+		lock_drop(&state.lock);
+	}
+	if (run.hi)
+		writers_wake(fd, run.lo, run.hi - run.lo);
+	writers_wake(fd, at, GRANULE);
+}
+
+/* False: not without more mappings. */
+static bool handle_claimed(int fd, int pages_fd, uintptr_t fault)
 {
 	const page_word word = pagemap_get(fault) & ~WORD_MARKS;
 
 	if (word_is_private_huge(word))
-		resolve(fd, pages_fd, align_down(fault, word_page_bytes(word)), word);
-	else
-		leave_alone(fd, align_down(fault, GRANULE));
+		return resolve(fd, pages_fd, align_down(fault, word_page_bytes(word)), word);
+	leave_alone(fd, align_down(fault, GRANULE));
+	return true;
 }
 
 static void handle(int fd, int pages_fd, uintptr_t fault)
@@ -130,18 +173,21 @@ static void handle(int fd, int pages_fd, uintptr_t fault)
 	uintptr_t at = align_down(fault, GRANULE);
 	struct claim c = { at, at + GRANULE };
 	page_word word = pagemap_get(at);
+	bool done = true;
 
 	if (word_is_private_huge(word))
 		c = (struct claim){ align_down(at, word_page_bytes(word)),
 				    align_down(at, word_page_bytes(word)) + word_page_bytes(word) };
 	note_page(&c);
 	if (pagemap_try_claim(at, at + 1, &c)) {
-		handle_claimed(fd, pages_fd, fault);
+		done = handle_claimed(fd, pages_fd, fault);
 		pagemap_unclaim(&c);
 	} else if (!is_nobodys(at) || !leave_unclaimed(fd, at)) {
 		sys_sleep_ns(CLAIMED_AGAIN_NS);
 		writers_wake(fd, at, GRANULE);
 	}
+	if (!done)
+		make_run_small(fd, fault);
 	note_page(&(struct claim){ 0 });
 }
 

@@ -21,6 +21,7 @@
 #include "core/act/copier.h"
 #include "core/act/demote.h"
 #include "core/act/sharing.h"
+#include "core/act/slack.h"
 #include "core/act/writers.h"
 #include "core/base/align.h"
 #include "core/base/fd.h"
@@ -54,15 +55,17 @@ bool cow_is_possible(void)
 	return fd >= 0;
 }
 
-/* Before Linux 5.12 all descriptors of this kind are one file to fstat(2). */
+/*
+ * A userfaultfd refuses a version there is none of, and clears what it was given. Others
+ * say EINVAL too (an epoll instance since Linux 6.9), and leave it. To fstat(2) all of
+ * this kind are one file before Linux 5.12.
+ */
 static bool is_still_ours(void)
 {
-	long err;
+	struct uffdio_api api = { .api = 0, .ioctls = 1 };
 
-	if (!fd_is_kept(&state.uffd))
-		return false;
-	err = sys_ioctl(state.uffd.fd, UFFDIO_API, &(struct uffdio_api){ .api = 0 });
-	return err != -EBADF && err != -ENOTTY;
+	return fd_is_kept(&state.uffd) &&
+	       sys_ioctl(state.uffd.fd, UFFDIO_API, &api) == -EINVAL && api.ioctls == 0;
 }
 
 static int open_again(void)
@@ -85,13 +88,8 @@ static void make_small(uintptr_t lo, uintptr_t hi, page_word word)
 {
 	const size_t page = word_page_bytes(word);
 
-	for (uintptr_t at = lo; at < hi; at += page) {
-		struct claim c = pagemap_claim(at, at + 1);
-
-		if ((pagemap_get(at) & ~WORD_MARKS) == word)
-			demote_shared_page(at, word, REASON_FORK, false);
-		pagemap_unclaim(&c);
-	}
+	for (uintptr_t at = lo; at < hi; at += page)
+		demote_shared_at(at, word, REASON_FORK, false);
 }
 
 /*
@@ -128,7 +126,7 @@ static void touch(uintptr_t at)
 		__atomic_fetch_or((volatile char *)at, 0, __ATOMIC_RELAXED);
 }
 
-/* Where a fork before this one protected it, the caller would wait for itself below. */
+/* The caller would wait for itself below. */
 static __attribute__((noinline)) void touch_own_stack(void)
 {
 	char here;
@@ -138,27 +136,17 @@ static __attribute__((noinline)) void touch_own_stack(void)
 	touch(at);
 }
 
-/* The caller would wait for itself if it wrote to its own stack with it claimed. */
-static void free_own_stack(void)
-{
-	char here;
-	uintptr_t at = (uintptr_t)&here;
-
-	if (copier_is_on())
-		touch_own_stack();
-	for (uintptr_t near = at - STACK_BELOW; near <= at + STACK_BELOW; near += STACK_BELOW) {
-		page_word word = pagemap_get(near) & ~WORD_MARKS;
-
-		if (word_is_private_huge(word))
-			make_small(align_down(near, word_page_bytes(word)), near + 1, word);
-	}
-}
-
+/* The thread's stack may take the last mapping there is, and more. */
 static int start(void)
 {
 	int fd = open_again();
+	int err = fd < 0 ? fd : copier_start(fd);
 
-	return fd < 0 ? fd : copier_start(fd);
+	if (err == -ENOMEM && fd >= 0 && slack_take()) {
+		err = copier_start(fd);
+		slack_drop();
+	}
+	return err;
 }
 
 int cow_begin(void)
@@ -168,7 +156,6 @@ int cow_begin(void)
 	if (err)
 		return err;
 	copier_look_soon();
-	free_own_stack();
 	pagemap_walk(protect_run, &state.uffd.fd);
 	return 0;
 }
@@ -176,8 +163,8 @@ int cow_begin(void)
 void cow_forget(bool close)
 {
 	copier_forget();
-	if (state.uffd.fd && close)
-		fd_give_up(&state.uffd);
+	if (state.uffd.fd && close && is_still_ours())
+		sys_close(state.uffd.fd);
 	state.uffd.fd = 0;
 }
 

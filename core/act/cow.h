@@ -28,7 +28,8 @@ bool cow_is_possible(void);
 /**
  * cow_begin - protects every private huge page, ours and guarded, of this process
  *
- * By the forking thread, gate closed, before the fork; and in the child. With
+ * By the forking thread, gate closed, before the fork; and in the child. On a stack that
+ * is none of those pages (stake.h): the caller would wait for itself. With
  * copier_hold(): a thread that ended meanwhile would leave all of it protected. The
  * thread is started before the first page is protected. What could not be
  * protected is made small. Return: 0; -errno: nothing could be started.

@@ -34,6 +34,7 @@
 #include "core/act/inflight.h"
 #include "core/act/place.h"
 #include "core/act/promote.h"
+#include "core/act/slack.h"
 #include "core/act/stats.h"
 #include "core/act/writers.h"
 #include "core/base/align.h"
@@ -194,55 +195,72 @@ static int copy_sparsely(uintptr_t to, uintptr_t from, size_t bytes, page_word w
 	return err;
 }
 
-/* A huge page that is replaced by small ones. */
+/* A huge page, or several of one kind, that are replaced by small ones. */
 struct demotion {
 	uintptr_t at;
 	page_word word;
-	size_t bytes;
+	size_t bytes;		/* of the page, or of several side by side */
 	size_t from, keep;	/* the part of it whose content stays */
 	bool zero;		/* it looked untouched: nothing is copied, and it must be */
+	bool by_page;		/* all that is present stays */
 	bool pins_matter;
 	bool alone;		/* nobody else writes to it */
 	bool sparse;		/* small pages that are zero are left out */
+	bool met_shortage;	/* of memory, where it could not be done */
 };
 
 /* A mapping moves over a page fastest from a line like its own. */
-static long map_aside(size_t bytes, int type)
+static long map_aside(size_t bytes, size_t line, int type)
 {
 	const int prot = PROT_READ | PROT_WRITE, flags = type | MAP_ANONYMOUS;
+	const size_t more = line - mem_page_bytes();
 	long at = sys_mmap(0, bytes, prot, flags, -1, 0), wide;
 	uintptr_t lo;
 
-	if (sys_failed(at) || is_aligned((uintptr_t)at, bytes) || type != MAP_PRIVATE)
+	if (sys_failed(at) || is_aligned((uintptr_t)at, line) || type != MAP_PRIVATE)
 		return at;
-	wide = sys_mmap(0, 2 * bytes - mem_page_bytes(), prot, flags, -1, 0);
+	wide = sys_mmap(0, bytes + more, prot, flags, -1, 0);
 	if (sys_failed(wide))
 		return at;
 	sys_munmap((uintptr_t)at, bytes);
-	lo = align_up((uintptr_t)wide, bytes);
+	lo = align_up((uintptr_t)wide, line);
 	if (lo > (uintptr_t)wide)
 		sys_munmap((uintptr_t)wide, lo - (uintptr_t)wide);
-	if (lo - (uintptr_t)wide < bytes - mem_page_bytes())
-		sys_munmap(lo + bytes, (uintptr_t)wide + bytes - mem_page_bytes() - lo);
+	if (lo - (uintptr_t)wide < more)
+		sys_munmap(lo + bytes, (uintptr_t)wide + more - lo);
 	return (long)lo;
+}
+
+static int populate(const struct demotion *d, uintptr_t small)
+{
+	const size_t page = word_page_bytes(d->word);
+	int err = 0;
+
+	if (!d->by_page)
+		return backing_prove(small + d->from, d->keep, mem_page_bytes(), false);
+	for (size_t done = 0; done < d->bytes && err != -ENOMEM; done += page)
+		if (mem_may_be_present(d->at + done))
+			err = backing_prove(small + done, page, mem_page_bytes(), false);
+	return err;
 }
 
 /*
  * Small pages for the whole range, present where content will be copied. A THP for
  * half of it or more: the kernel takes the rest back when it needs memory.
  */
-static long make_small(const struct demotion *d)
+static long make_small(struct demotion *d)
 {
 	const size_t copied = d->zero || d->sparse ? 0 : d->keep;
-	long at = map_aside(d->bytes, word_is_private_huge(d->word) ? MAP_PRIVATE : MAP_SHARED);
+	long at = map_aside(d->bytes, word_page_bytes(d->word),
+			    word_is_private_huge(d->word) ? MAP_PRIVATE : MAP_SHARED);
 
 	if (sys_failed(at))
 		return -ENOMEM;
 	if (!d->sparse && (copied == 0 || copied >= d->bytes / 2))
 		place_advise((uintptr_t)at, d->bytes);
-	if (copied && backing_prove((uintptr_t)at + d->from, copied, mem_page_bytes(), false) ==
-			      -ENOMEM) {
+	if (copied && populate(d, (uintptr_t)at) == -ENOMEM) {
 		sys_munmap((uintptr_t)at, d->bytes);
+		d->met_shortage = true;
 		return -ENOMEM;
 	}
 	return at;
@@ -290,6 +308,18 @@ static bool looks_zero(const struct demotion *d)
 	return true;
 }
 
+/* What was absent a moment ago another thread may have written to since. */
+static int copy_present(const struct demotion *d, uintptr_t small)
+{
+	const size_t page = word_page_bytes(d->word);
+	int err = 0;
+
+	for (size_t done = 0; done < d->bytes && !err; done += page)
+		if (mem_may_be_present(d->at + done))
+			err = copy(small + done, d->at + done, page, word_prot(d->word));
+	return err;
+}
+
 /* While writers are held: the content into @small. 1: it isn't zero after all. */
 static long carry_over(const struct demotion *d, uintptr_t small)
 {
@@ -301,6 +331,8 @@ static long carry_over(const struct demotion *d, uintptr_t small)
 		return mem_is_zero(lo, d->keep) ? 0 : 1;
 	if (d->sparse)
 		return copy_sparsely(small + d->from, lo, d->keep, d->word);
+	if (d->by_page)
+		return copy_present(d, small);
 	return copy(small + d->from, lo, d->keep, d->word);
 }
 
@@ -332,7 +364,7 @@ static int swap(const struct demotion *d, uintptr_t small)
 	return 0;
 }
 
-static int try_replace(const struct demotion *d)
+static int try_replace(struct demotion *d)
 {
 	long small = make_small(d);
 	int err;
@@ -349,11 +381,11 @@ static int try_replace(const struct demotion *d)
 static int replace(struct demotion *d)
 {
 	const page_word word = d->word;
-	const size_t bytes = d->bytes;
+	const size_t bytes = d->bytes, page = word_page_bytes(word);
 	const uintptr_t at = d->at;
 	int err;
 
-	d->zero = looks_zero(d);
+	d->zero = bytes == page && looks_zero(d);
 	err = try_replace(d);
 	if (err == 1) {
 		d->zero = false;
@@ -365,9 +397,10 @@ static int replace(struct demotion *d)
 		sys_mlock2(at, bytes, 0);	/* what can't be locked is still right */
 	if (word_is_huge_ours(word) || (word & WORD_HELD))
 		stats_release(bytes);
-	stats_demoted(1);
+	stats_demoted(bytes / page);
 	PROBE3(demote, at, bytes, d->zero ? 0 : d->keep);
-	dead_unmap(at);
+	for (size_t done = 0; done < bytes; done += page)
+		dead_unmap(at + done);
 	return 0;
 }
 
@@ -406,6 +439,30 @@ int demote_page(uintptr_t at, page_word word, uintptr_t keep_lo, uintptr_t keep_
 	return demote_by(&d);
 }
 
+/* -ENOSPC: the kernel has no mapping left for it. */
+static int replace_shared(struct demotion *d, enum reason why)
+{
+	const uintptr_t at = d->at, end = at + d->bytes;
+	const page_word word = d->word;
+	int err;
+
+	d->by_page = true;
+	err = replace(d);
+	if (err)
+		return err == -ENOMEM && !d->met_shortage ? -ENOSPC : err;
+	stats_small(word_use(word), d->bytes, why);
+	if (why == REASON_FORK)
+		stats_copied(d->bytes / word_page_bytes(word));
+	if (word_kind(word) == PAGE_PRIVATE && !word_dressed(word)) {
+		pagemap_set(at, end, word_make(PAGE_SMALL, word_prot(word), mem_page_bytes(),
+					       word_use(word)));
+		promote_hint(at, end);
+	} else {
+		pagemap_set(at, end, word_when_small(word, mem_page_bytes()));
+	}
+	return 0;
+}
+
 int demote_shared_page(uintptr_t at, page_word word, enum reason why, bool alone)
 {
 	const size_t bytes = word_page_bytes(word);
@@ -413,19 +470,24 @@ int demote_shared_page(uintptr_t at, page_word word, enum reason why, bool alone
 		.at = at, .word = word, .bytes = bytes, .alone = alone,
 		.keep = mem_may_be_present(at) ? bytes : 0,
 	};
-	int err = replace(&d);
 
-	if (err)
-		return err;
-	stats_small(word_use(word), bytes, why);
-	if (why == REASON_FORK)
-		stats_copied(1);
-	if (word_kind(word) == PAGE_PRIVATE && !word_dressed(word)) {
-		pagemap_set(at, at + bytes, word_make(PAGE_SMALL, word_prot(word),
-						      mem_page_bytes(), word_use(word)));
-		promote_hint(at, at + bytes);
-	} else {
-		pagemap_set(at, at + bytes, word_when_small(word, mem_page_bytes()));
-	}
-	return 0;
+	return replace_shared(&d, why);
+}
+
+int demote_run(uintptr_t lo, uintptr_t hi, enum reason why, bool alone)
+{
+	page_word word;
+	struct demotion d = {
+		.at = lo, .bytes = hi - lo, .keep = hi - lo, .alone = alone,
+	};
+	int err;
+
+	if (pagemap_run(lo, hi, &word) != hi || !word_is_private_huge(word))
+		return -ESTALE;
+	if (!slack_take())
+		return -ENOSPC;
+	d.word = word;
+	err = replace_shared(&d, why);
+	slack_drop();
+	return err;
 }

@@ -45,9 +45,23 @@ int demote_page_sparsely(uintptr_t at, page_word word);
  * The page is copied if it was ever written, and zero if not. I/O never holds a
  * page that two processes share (the kernel copies pinned pages at the fork), so
  * pins are not looked at. Sets the new word and counts @why.
- * Return: 0; -ENOMEM; -EBUSY: writers can't be held.
+ * Return: 0; -ENOMEM: no memory; -ENOSPC: no mapping left; -EBUSY: writers can't be held.
  */
 int demote_shared_page(uintptr_t at, page_word word, enum reason why, bool alone);
+
+/*
+ * The same by who holds no claim, of a page that may have changed since @word was read.
+ * Where the kernel has no mapping left for a part of a mapping, all huge memory round
+ * the page that is like it goes at once, which takes none (slack.h).
+ */
+int demote_shared_at(uintptr_t at, page_word word, enum reason why, bool alone);
+
+/*
+ * The two steps of that, for who may not wait for claims: what lies round the huge page at
+ * @at (hi is 0 where there is none now); and all of [lo, hi) small, claimed. -ESTALE: it is not of one kind any more.
+ */
+struct claim demote_run_at(uintptr_t at);
+int demote_run(uintptr_t lo, uintptr_t hi, enum reason why, bool alone);
 
 /* The kernel holds pages of this process for I/O: nothing may be moved away. */
 bool demote_has_pins(void);

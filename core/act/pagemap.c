@@ -14,6 +14,7 @@
 
 #include <errno.h>
 
+#include "core/act/slack.h"
 #include "core/base/align.h"
 #include "core/base/mem.h"
 #include "core/base/self.h"
@@ -116,6 +117,8 @@ int pagemap_prepare(uintptr_t lo, uintptr_t hi)
 
 		if (__atomic_load_n(slot, __ATOMIC_ACQUIRE))
 			continue;
+		if (!slack_hold())
+			return -ENOMEM;
 		note_leaf(at);
 		/* From the first page of ours on, a copy of us is told: by who comes to the gate. */
 		if (!self_is_copy())

@@ -23,6 +23,7 @@
  */
 #include "core/act/rescue.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -103,8 +104,6 @@ static void look_for_donor(uintptr_t lo, uintptr_t hi, page_word word, void *arg
 static bool make_room(uintptr_t at)
 {
 	struct donor d = { .fd = sharing_open(), .not_this = at };
-	struct claim c;
-	bool made = false;
 
 	if (d.fd < 0)
 		return false;
@@ -113,20 +112,24 @@ static bool make_room(uintptr_t at)
 	sys_close(d.fd);
 	if (!d.at)
 		return false;
-	c = pagemap_claim(d.at, d.at + 1);
-	if ((pagemap_get(d.at) & ~WORD_MARKS) == d.word)
-		made = demote_shared_page(d.at, d.word, REASON_RESCUE, false) == 0;
-	pagemap_unclaim(&c);
-	return made;
+	return demote_shared_at(d.at, d.word, REASON_RESCUE, false) == 0;
 }
 
-enum mended { MENDED, NOT_OURS, NEEDS_ROOM };
+enum mended { MENDED, NOT_OURS, NEEDS_ROOM, NEEDS_RECORDS };
 
-/* Called with the claim of the page at @at. */
-static enum mended mend(uintptr_t at, page_word word)
+/*
+ * Called with the claim of the page at @at. Of those round it an operation of the thread's
+ * own may have some (@inside), and none of them can be let go of: the page goes alone.
+ */
+static enum mended mend(uintptr_t at, page_word word, bool inside)
 {
-	if (word_is_private_huge(word))
-		return demote_shared_page(at, word, REASON_RESCUE, false) == 0 ? MENDED : NOT_OURS;
+	if (word_is_private_huge(word)) {
+		int err = demote_shared_page(at, word, REASON_RESCUE, false);
+
+		if (err == -ENOSPC && inside)
+			err = demote_run(at, at + word_page_bytes(word), REASON_RESCUE, false);
+		return !err ? MENDED : err == -ENOSPC ? NEEDS_RECORDS : NOT_OURS;
+	}
 	if (is_only_ours(word) && !mem_may_be_present(at))
 		return zero_shared(at, word) ? MENDED : NOT_OURS;
 	return NEEDS_ROOM;
@@ -142,18 +145,19 @@ static enum mended mend_claimed(uintptr_t at, bool inside)
 	enum mended m = MENDED;
 
 	/* Somebody has been here before us: the access may work now. */
-	if (may_be_mended(word)) {
-		uintptr_t page = align_down(at, word_page_bytes(word));
-
-		m = mend(page, word);
-		if (m == MENDED) {
-			stats_rescued(1);
-			PROBE2(rescue, at, word_page_bytes(word));
-			__atomic_fetch_add(&rescues, 1, __ATOMIC_SEQ_CST);
-		}
-	}
+	if (may_be_mended(word))
+		m = mend(align_down(at, word_page_bytes(word)), word, inside);
 	if (!mine)
 		pagemap_unclaim(&c);
+	/* The kernel has no mapping left. Without a claim all that lies round it can go. */
+	if (m == NEEDS_RECORDS && !inside &&
+	    demote_shared_at(align_down(at, word_page_bytes(word)), word, REASON_RESCUE, false) == 0)
+		m = MENDED;
+	if (m == MENDED && may_be_mended(word)) {
+		stats_rescued(1);
+		PROBE2(rescue, at, word_page_bytes(word));
+		__atomic_fetch_add(&rescues, 1, __ATOMIC_SEQ_CST);
+	}
 	return m;
 }
 

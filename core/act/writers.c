@@ -194,18 +194,20 @@ static bool hold_by_uffd(struct writers *w)
  * The handler must be there before the first thread can need it. What may be written may
  * be read, on the processors there are: so it stays, for system calls that only read it.
  */
-static bool hold_by_fault(struct writers *w)
+static int hold_by_fault(struct writers *w)
 {
 	const int held = (w->prot & ~PROT_WRITE) | PROT_READ;
+	long err;
 
 	if (!front_arm(SIGSEGV))
-		return false;
+		return -EBUSY;
 	w->way = WRITERS_FAULT;
 	__atomic_fetch_add(&state.windows, 1, __ATOMIC_SEQ_CST);
-	if (sys_mprotect(w->at, w->bytes, held) == 0)
-		return true;
+	err = sys_mprotect(w->at, w->bytes, held);
+	if (err == 0)
+		return 0;
 	writers_give_up(w);	/* the first of several mappings may be held already */
-	return false;
+	return err == -ENOMEM ? -ENOMEM : -EBUSY;
 }
 
 /* A directory has a link of its own, one from above, and one from each below. */
@@ -226,13 +228,16 @@ int writers_hold(uintptr_t at, size_t bytes, int prot, struct writers *ret_w)
 {
 	struct writers w = { .way = WRITERS_ALONE, .fd = -1, .at = at, .bytes = bytes, .prot = prot };
 
+	int err = 0;
+
 	if ((prot & PROT_WRITE) && !hold_by_standing(&w) && !hold_by_uffd(&w)) {
 		w.way = WRITERS_ALONE;
-		if (!writers_are_one() && !hold_by_fault(&w))
-			return -EBUSY;
+		if (!writers_are_one())
+			err = hold_by_fault(&w);
 	}
-	*ret_w = w;
-	return 0;
+	if (!err)
+		*ret_w = w;
+	return err;
 }
 
 void writers_none(struct writers *ret_w)

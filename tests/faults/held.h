@@ -22,6 +22,7 @@
 #include "core/act/pagemap.h"
 #include "core/act/place.h"
 #include "core/act/promote.h"
+#include "core/act/slack.h"
 #include "core/act/stats.h"
 #include "core/base/lock.h"
 #include "core/base/mem.h"
@@ -99,6 +100,7 @@ static inline struct held held_now(void)
 {
 	struct held h = { .counted = stats_held() };
 
+	slack_hold();		/* with the first words, and for good */
 	held_words(&h.words, &h.claims);
 	h.descriptors = held_descriptors();
 	h.masked = held_masked();

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -193,6 +194,63 @@ PROGRAM(closes_everything)
 	if (pid == 0)
 		be_child(at);
 	be_parent(at, pid);
+}
+
+/* And get the numbers ours had, for sockets and whatever they have many of. */
+static void fill_numbers(void)
+{
+	int epoll, fd;
+
+	EXPECT_EQ(close_range(3, ~0u, 0), 0);
+	epoll = epoll_create1(0);
+	REQUIRE_TRUE(epoll >= 0);
+	do
+		fd = dup(epoll);
+	while (fd >= 0 && fd < 950);
+	EXPECT_EQ(fd, 950);
+}
+
+static bool has_numbers(void)
+{
+	for (int fd = 3; fd <= 950; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			return false;
+	return true;
+}
+
+/* Nobody shares any more: promises and copying end, at the program's next calls. */
+static void end_sharing(char *at, uint32_t with)
+{
+	fill_pages(at, BYTES, with);
+	for (int n = 0; n < 4; n++) {
+		pause_ms(60);
+		munmap(map(BYTES, MAP_PRIVATE), BYTES);
+	}
+}
+
+PROGRAM(closes_everything_and_has_many_files)
+{
+	char *at = fresh();
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		fill_numbers();
+		end_sharing(at, 3);
+		_exit(has_numbers() && holds_pages(at, BYTES, 3) ? 0 : 9);
+	}
+	fill_numbers();
+	EXPECT_EQ(status_of(pid), 0);
+	end_sharing(at, 2);
+	pid = fork();
+	if (pid == 0)
+		_exit(has_numbers() && holds_pages(at, BYTES, 2) ? 0 : 9);
+	EXPECT_EQ(status_of(pid), 0);
+	EXPECT_TRUE(has_numbers());
+}
+
+TEST(fork_leaves_descriptors_alone_that_have_the_numbers_ours_had)
+{
+	EVERY_POOL("closes_everything_and_has_many_files");
 }
 
 TEST(fork_survives_a_program_that_closes_all_descriptors)

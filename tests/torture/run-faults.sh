@@ -37,9 +37,7 @@ test_programs_run_within_the_limits_they_run_within_without_us() { runs 3 --limi
 # Each way of huge memory, and none.
 test_a_program_with_as_many_mappings_as_it_may_goes_on() {
 	local full=$BUILD/tests/torture/prog-full setting
-	local settings=(HUGETLB_ACTIVE=yes HUGETLB_FORK=copy HUGETLB_FORK=share)
-	# docs/TESTING.md, Known to fail.
-	[ -z "${HRESV_FULL_HUNT:-}" ] || settings+=(HUGETLB_MALLOC_START=0)
+	local settings=(HUGETLB_ACTIVE=yes HUGETLB_FORK=copy HUGETLB_FORK=share HUGETLB_MALLOC_START=0)
 	[ "$(cat /proc/sys/vm/max_map_count)" -le 80000 ] || skip "a vm.max_map_count of 80000 at most"
 	expect_eq "$("$full")" right "without us"
 	for setting in "${settings[@]}"; do
