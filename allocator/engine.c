@@ -33,10 +33,17 @@
 #include "core/base/mem.h"
 #include "core/base/sys.h"
 
+/* In pages of the engine's: elsewhere these may be of 64 KiB, and large enough. */
+#ifdef __x86_64__
+#define SLABS ",slab_sizes:16-512:8|1024-1024:4|2048-2048:8"
+#else
+#define SLABS ""
+#endif
+
 const char *je_malloc_conf = "narenas:1,oversize_threshold:0,dirty_decay_ms:30000,"
 			     "muzzy_decay_ms:0,zero_realloc:free,lg_tcache_nslots_mul:1,"
 			     "tcache_nslots_small_max:200,tcache_nslots_large:4,"
-			     "lg_extent_max_active_fit:64";
+			     "lg_extent_max_active_fit:64" SLABS;
 const char *je_malloc_conf_2_conf_harder =
 	"narenas:1,percpu_arena:disabled,retain:true,dss:disabled";
 

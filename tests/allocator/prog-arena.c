@@ -138,12 +138,51 @@ static void profile(void)
 	CHECK(found);
 }
 
+static size_t records(void)
+{
+	uint64_t epoch = 1;
+	size_t bytes = 0, n = sizeof(bytes);
+
+	CHECK(ctl("epoch", NULL, NULL, &epoch, sizeof(epoch)) == 0);
+	CHECK(ctl("stats.metadata", &bytes, &n, NULL, 0) == 0);
+	return bytes;
+}
+
+/* The blocks are a chain, and stay. */
+static void fill(size_t left)
+{
+	static void **chain;
+	uint64_t rng = 88172645463325252u;
+
+	while (left > 512) {
+		size_t bytes = 16 + next_random(&rng) % 497;
+		void **at = malloc(bytes);
+
+		CHECK(at);
+		at[0] = chain;
+		chain = at;
+		left -= bytes;
+	}
+}
+
+/* What they take is copied with each fork. The first blocks bring what is there once. */
+static void records_of_small_blocks(void)
+{
+	size_t before;
+
+	fill((size_t)16 << 20);
+	before = records();
+	fill((size_t)64 << 20);
+	CHECK(records() - before < ((size_t)64 << 20) / 100);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct prog_case cases[] = {
 		{ "bound_thread", bound_thread },
 		{ "explicit_blocks", explicit_blocks },
 		{ "profile", profile },
+		{ "records_of_small_blocks", records_of_small_blocks },
 	};
 
 	find();

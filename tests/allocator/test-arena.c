@@ -35,3 +35,8 @@ TEST(profile_of_the_engine_says_who_allocated)
 {
 	run("profile", "MALLOC_CONF=prof:true,lg_prof_sample:0");
 }
+
+TEST(records_of_small_blocks_are_less_than_a_hundredth_of_them)
+{
+	run("records_of_small_blocks", "MALLOC_CONF=");
+}
