@@ -36,7 +36,7 @@ extern int epoll_pwait2(int fd, struct epoll_event *events, int most, const stru
 	do {                                                                                 \
 		fflush(stdout);                                                              \
 		if (fork() == 0) {                                                           \
-			alarm(10);                                                           \
+			alarm(60);                                                           \
 			errno = 0;                                                           \
 			said(#call, (long)(call));                                           \
 			_exit(0);                                                            \

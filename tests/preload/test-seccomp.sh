@@ -28,7 +28,7 @@ start() {
 	pool_set 40
 	mkfifo input
 	LD_PRELOAD=$BUILD/libhresv.so "$prog" "$1" <input >said &
-	cleanup_fn kill $!
+	cleanup_fn sh -c "kill $! 2>/dev/null || :"
 	exec 3>input
 	wait_until 20 grep -q ready said
 }
