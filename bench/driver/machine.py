@@ -51,9 +51,10 @@ class Pool:
         """Sets the pool and warms it. False: there are too few pages."""
         if not self.may:
             return int(POOL.read_text()) >= pages
-        if int(POOL.read_text()) != pages:
-            POOL.write_text(f"{pages}\n")
-            self.warmed = 0
+        for _ in range(3):  # what is freed late, or moved aside, is there the next time
+            if int(POOL.read_text()) != pages:
+                POOL.write_text(f"{pages}\n")
+                self.warmed = 0
         if int(POOL.read_text()) < pages:
             return False
         if self.warmed < pages:
