@@ -7,6 +7,7 @@
  */
 #include "core/seccomp.h"
 
+#include "core/act/carry.h"
 #include "core/act/demote.h"
 #include "core/act/inflight.h"
 #include "core/act/rescue.h"
@@ -71,7 +72,7 @@ void seccomp_prepare(void)
 	if (stake_now().bytes) {
 		rescue_arm();
 		inflight_remember();
-		demote_remember();
+		carry_remember();
 	}
 }
 

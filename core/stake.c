@@ -3,6 +3,7 @@
 #include "core/stake.h"
 
 #include "core/act/aside.h"
+#include "core/act/carry.h"
 #include "core/act/demote.h"
 #include "core/act/pagemap.h"
 #include "core/act/turn.h"
@@ -85,7 +86,7 @@ void stake_make_small(bool alone)
 {
 	struct making all = { .pages = UINT64_MAX, .alone = alone };
 
-	if (!demote_has_pins_at_fork())
+	if (!carry_has_pins_at_fork())
 		pagemap_walk(make_run_small, &all);
 }
 
@@ -107,7 +108,7 @@ static void run_beside(void *arg)
 	const struct own *own = arg;
 	const bool alone = writers_are_one();
 
-	if (!demote_has_pins())
+	if (!carry_has_pins())
 		for (size_t i = 0; i < sizeof(own->at) / sizeof(own->at[0]); i++)
 			if (own_word(own, i))
 				demote_shared_at(align_down(own->at[i],
@@ -150,7 +151,7 @@ bool stake_share_rest(bool alone, struct promise *ret)
 {
 	struct stake s;
 
-	for (int n = 0; n < TRIES && !demote_has_pins_at_fork(); n++) {
+	for (int n = 0; n < TRIES && !carry_has_pins_at_fork(); n++) {
 		s = stake_now();
 		if (!s.bytes)
 			return false;

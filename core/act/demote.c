@@ -9,27 +9,20 @@
  * stock would save those 85 us once, and cost 2 MiB of memory for ever after.
  *
  * Pitfalls.
- * 1. Pinned pages (io_uring's registered buffers, RDMA) keep pointing to the
- *    old page: I/O would go where nobody reads. VmPin in /proc/self/status is
- *    per process, so one pinned page stops all demotion (R8). Pinning writes to
- *    the page, and so waits while writers are held: that is when to look.
- * 2. A page without PROT_READ cannot be copied by loads; /proc/self/mem reads
- *    it whatever its protection, without opening it to other threads.
- * 3. The swap replaces the write-protected mapping, so its registration is gone
+ * 1. What the kernel holds for I/O stays (carry.h). Pinning writes to the page, and so
+ *    waits while writers are held: that is when to look.
+ * 2. The swap replaces the write-protected mapping, so its registration is gone
  *    with it; only the waiters must be woken.
- * 4. Kernels before 6.7 place mappings on any line: there no THP comes, and page
+ * 3. Kernels before 6.7 place mappings on any line: there no THP comes, and page
  *    tables move entry by entry.
  */
 #include "core/act/demote.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 
-#include "core/act/apart.h"
 #include "core/act/backing.h"
+#include "core/act/carry.h"
 #include "core/act/dead.h"
 #include "core/act/inflight.h"
 #include "core/act/place.h"
@@ -39,160 +32,19 @@
 #include "core/act/writers.h"
 #include "core/base/align.h"
 #include "core/base/mem.h"
-#include "core/base/narrow.h"
 #include "core/base/probe.h"
 #include "core/base/sys.h"
-#include "core/base/text.h"
-#include "core/facts/meminfo.h"
 
-/* Changed and read by atomics alone. */
-static struct {
-	bool shared_elsewhere;
-	bool met_pins;		/* the last time anybody looked */
-} demote;
+static bool shared_elsewhere;	/* atomic */
 
 void demote_shared_no_more(void)
 {
-	__atomic_store_n(&demote.shared_elsewhere, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&shared_elsewhere, true, __ATOMIC_RELAXED);
 }
 
 bool demote_shared_is_ours(void)
 {
-	return !__atomic_load_n(&demote.shared_elsewhere, __ATOMIC_RELAXED);
-}
-
-/* Where the groups of a user leave no room for it in a page, the whole file. */
-static int read_pinned(uint64_t *ret_bytes)
-{
-	struct blob whole = { 0 };
-	int err = blob_read_file("/proc/self/status", &whole);
-
-	if (!err)
-		err = meminfo_u64((struct span){ whole.at, whole.bytes }, "VmPin:", ret_bytes);
-	blob_free(&whole);
-	return err;
-}
-
-/* Writers are held: nothing is mapped for it. 1: there are pins, or nobody can say. */
-static int look_for_pins(void)
-{
-	char text[4096];
-	long fd = sys_openat(AT_FDCWD, "/proc/self/status", O_RDONLY, 0);
-	long got = fd < 0 ? fd : sys_read((int)fd, text, sizeof(text));
-	uint64_t bytes = 1;
-
-	if (fd == -EMFILE)
-		return -EMFILE;
-	if (fd >= 0)
-		sys_close((int)fd);
-	if (got < 0 || meminfo_u64((struct span){ text, (size_t)got }, "VmPin:", &bytes) != 0)
-		return read_pinned(&bytes) != 0 || bytes;
-	return bytes != 0;
-}
-
-static bool had_pins;	/* written before the door is narrow */
-
-void demote_remember(void)
-{
-	had_pins = demote_has_pins();
-}
-
-bool demote_has_pins_at_fork(void)
-{
-	return door_is_narrow() ? had_pins : demote_has_pins();
-}
-
-static int copy_once(uintptr_t to, uintptr_t from, size_t bytes)
-{
-	long fd = sys_openat(AT_FDCWD, "/proc/self/mem", O_RDONLY, 0);
-	size_t done = 0;
-
-	if (fd < 0)
-		return (int)fd;
-	while (done < bytes) {
-		long got = sys_call(SYS_pread64, fd, (long)(to + done), (long)(bytes - done),
-				    (long)(from + done), 0, 0);
-
-		if (got == -EINTR)
-			continue;
-		if (got <= 0) {
-			sys_close((int)fd);
-			return got ? (int)got : -EIO;
-		}
-		done += (size_t)got;
-	}
-	sys_close((int)fd);
-	return 0;
-}
-
-/* What is done apart: a look for pins, and a copy when there are bytes. */
-struct errand {
-	uintptr_t to, from;
-	size_t bytes;
-	int answer;
-};
-
-static void do_errand(void *arg)
-{
-	struct errand *e = arg;
-
-	e->answer = e->bytes ? copy_once(e->to, e->from, e->bytes) : look_for_pins();
-}
-
-static int run_apart(uintptr_t to, uintptr_t from, size_t bytes)
-{
-	struct errand *e = mem_pages(sizeof(*e));
-	int answer = -EMFILE;
-
-	if (!e)
-		return answer;
-	*e = (struct errand){ .to = to, .from = from, .bytes = bytes };
-	if (apart_run(do_errand, e) == 0)
-		answer = e->answer;
-	mem_pages_free(e, sizeof(*e));
-	return answer;
-}
-
-/* True also when nobody can say. */
-bool demote_has_pins(void)
-{
-	int pins = look_for_pins();
-
-	if (pins == -EMFILE)
-		pins = run_apart(0, 0, 0);
-	__atomic_store_n(&demote.met_pins, pins != 0, __ATOMIC_RELAXED);
-	return pins != 0;
-}
-
-static int copy_by_kernel(uintptr_t to, uintptr_t from, size_t bytes)
-{
-	int err = copy_once(to, from, bytes);
-
-	return err == -EMFILE ? run_apart(to, from, bytes) : err;
-}
-
-/* What this thread may not read, by its protection or for want of a key, the kernel does. */
-static int copy(uintptr_t to, uintptr_t from, size_t bytes, page_word word)
-{
-	if (!bytes)
-		return 0;
-	if (!(word_prot(word) & PROT_READ) || word_pkey(word))
-		return copy_by_kernel(to, from, bytes);
-	memcpy((void *)to, (const void *)from, bytes);
-	return 0;
-}
-
-static int copy_sparsely(uintptr_t to, uintptr_t from, size_t bytes, page_word word)
-{
-	const size_t page = mem_page_bytes();
-	int err = 0;
-
-	if (!(word_prot(word) & PROT_READ) || word_pkey(word))
-		return copy(to, from, bytes, word);
-	for (size_t done = 0; done < bytes && !err; done += page)
-		if (!mem_is_zero(from + done, page))
-			err = copy(to + done, from + done, page, word);
-	return err;
+	return !__atomic_load_n(&shared_elsewhere, __ATOMIC_RELAXED);
 }
 
 /* A huge page, or several of one kind, that are replaced by small ones. */
@@ -316,7 +168,7 @@ static int copy_present(const struct demotion *d, uintptr_t small)
 
 	for (size_t done = 0; done < d->bytes && !err; done += page)
 		if (mem_may_be_present(d->at + done))
-			err = copy(small + done, d->at + done, page, word_prot(d->word));
+			err = carry(small + done, d->at + done, page, d->word);
 	return err;
 }
 
@@ -325,15 +177,15 @@ static long carry_over(const struct demotion *d, uintptr_t small)
 {
 	const uintptr_t lo = d->at + d->from;
 
-	if (d->pins_matter && demote_has_pins())
+	if (d->pins_matter && carry_has_pins())
 		return -EBUSY;
 	if (d->zero)
 		return mem_is_zero(lo, d->keep) ? 0 : 1;
 	if (d->sparse)
-		return copy_sparsely(small + d->from, lo, d->keep, d->word);
+		return carry_sparsely(small + d->from, lo, d->keep, d->word);
 	if (d->by_page)
 		return copy_present(d, small);
-	return copy(small + d->from, lo, d->keep, d->word);
+	return carry(small + d->from, lo, d->keep, d->word);
 }
 
 static int swap(const struct demotion *d, uintptr_t small)
@@ -412,7 +264,7 @@ static int demote_by(struct demotion *d)
 		return -EBUSY;
 	if (kind == PAGE_SHARED && !demote_shared_is_ours())
 		return -EBUSY;
-	if (__atomic_load_n(&demote.met_pins, __ATOMIC_RELAXED) && demote_has_pins())
+	if (carry_met_pins() && carry_has_pins())
 		return -EBUSY;
 	return replace(d);
 }

@@ -63,16 +63,6 @@ int demote_shared_at(uintptr_t at, page_word word, enum reason why, bool alone);
 struct claim demote_run_at(uintptr_t at);
 int demote_run(uintptr_t lo, uintptr_t hi, enum reason why, bool alone);
 
-/* The kernel holds pages of this process for I/O: nothing may be moved away. */
-bool demote_has_pins(void);
-
-/*
- * The same for a fork, which must make its pages small or share them: where nothing can be
- * asked any more (narrow.h), what was so when demote_remember() was called.
- */
-bool demote_has_pins_at_fork(void);
-void demote_remember(void);
-
 /* A child now shares what is MAP_SHARED: from now on those pages stay huge. */
 void demote_shared_no_more(void);
 /* No other process can map shared memory of ours yet. */

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "core/act/carry.h"
 #include "core/act/demote.h"
 #include "core/act/inflight.h"
 #include "core/act/sharing.h"
@@ -157,7 +158,7 @@ int graft_over(const struct graft *g)
 	writers_none(&w);
 	if (!(g->prot & PROT_WRITE))
 		return swap(g);
-	if (demote_has_pins())
+	if (carry_has_pins())
 		return -EBUSY;
 	extent(g, &lo, &hi);
 	err = writers_are_one() ? 0 : writers_hold(lo, hi - lo, g->prot, &w);

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "core/act/carry.h"
 #include "core/act/demote.h"
 #include "core/act/inflight.h"
 #include "core/act/pagemap.h"
@@ -176,7 +177,7 @@ static bool swap(uintptr_t aside, uintptr_t at, int prot)
 	if (sys_madvise(at, GRANULE, ADVICE_POPULATE_READ) != 0 ||
 	    writers_hold(at, GRANULE, prot, &w) != 0)
 		return false;
-	if (inflight_settle() != 0 || demote_has_pins()) {
+	if (inflight_settle() != 0 || carry_has_pins()) {
 		writers_give_up(&w);
 		return false;
 	}
@@ -249,7 +250,7 @@ uint64_t promote_some(const struct backing *how, uint64_t pages)
 		promote_rest();
 		return 0;
 	}
-	if (demote_has_pins())
+	if (carry_has_pins())
 		return 0;
 	while (done < pages && sys_now_ns() < until && (at = next_candidate()) != 0) {
 		enum outcome got = try_candidate(how, at, false);
@@ -270,7 +271,7 @@ uint64_t promote_some(const struct backing *how, uint64_t pages)
 
 int promote_range(const struct backing *how, uintptr_t lo, uintptr_t hi, uint64_t pages)
 {
-	if (how->page_bytes != GRANULE || place_moves(GRANULE) != PLACE_MOVES || demote_has_pins())
+	if (how->page_bytes != GRANULE || place_moves(GRANULE) != PLACE_MOVES || carry_has_pins())
 		return -EBUSY;
 	for (uintptr_t at = lo; at < hi; at += GRANULE) {
 		enum outcome got;

@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "core/act/carry.h"
 #include "core/act/cow.h"
 #include "core/act/cut.h"
 #include "core/act/demote.h"
@@ -117,7 +118,7 @@ static void swap_out_if_empty(uintptr_t at, page_word word)
 	if (!(word_prot(word) & PROT_READ) || word_pkey(word) || !mem_is_zero(at, bytes) ||
 	    writers_hold(at, bytes, word_prot(word), &w) != 0)
 		return;
-	if (inflight_settle() == 0 && !demote_has_pins() && mem_is_zero(at, bytes) &&
+	if (inflight_settle() == 0 && !carry_has_pins() && mem_is_zero(at, bytes) &&
 	    swap_out(at, at + bytes, word) == 0)
 		writers_release(&w);
 	else

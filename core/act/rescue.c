@@ -28,6 +28,7 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 
+#include "core/act/carry.h"
 #include "core/act/demote.h"
 #include "core/act/front.h"
 #include "core/act/pagemap.h"
@@ -107,7 +108,7 @@ static bool make_room(uintptr_t at)
 
 	if (d.fd < 0)
 		return false;
-	if (!demote_has_pins())
+	if (!carry_has_pins())
 		pagemap_walk(look_for_donor, &d);
 	sys_close(d.fd);
 	if (!d.at)

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/act/carry.h"
 #include "core/act/inflight.h"
 #include "core/act/demote.h"
 #include "core/base/mem.h"
@@ -63,8 +64,8 @@ TEST(narrow_door_is_the_same_process_in_a_child)
 TEST(narrow_door_has_pins_but_for_a_fork)
 {
 	inflight_remember();
-	demote_remember();
+	carry_remember();
 	make_narrow();
-	EXPECT_TRUE(demote_has_pins());
-	EXPECT_FALSE(demote_has_pins_at_fork());
+	EXPECT_TRUE(carry_has_pins());
+	EXPECT_FALSE(carry_has_pins_at_fork());
 }
