@@ -63,11 +63,14 @@ class Pool:
         return True
 
     def take(self):
-        self.descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        begin = time.monotonic()
-        if not os.environ.get("HRESV_POOL_LOCKED"):
-            fcntl.flock(self.descriptor, fcntl.LOCK_EX)
-        self.since, self.warmed = time.monotonic(), 0
+        begin, descriptor = time.monotonic(), os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            if not os.environ.get("HRESV_POOL_LOCKED"):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except BaseException:
+            os.close(descriptor)  # ended while it waited: the pool is another's, and stays as it is
+            raise
+        self.descriptor, self.since, self.warmed = descriptor, time.monotonic(), 0
         self.waited += self.since - begin
         self.was = int(POOL.read_text())
 
