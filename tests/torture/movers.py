@@ -250,7 +250,7 @@ class Limits:
         if not jobs:
             return
         what, values = rng.choice([(resource.RLIMIT_MEMLOCK, (0, 1 << 20)),
-                                   (resource.RLIMIT_NOFILE, (4, 8, 64, 1024)),
+                                   (resource.RLIMIT_NOFILE, (8, 64, 1024)),
                                    (resource.RLIMIT_SIGPENDING, (0, 1000))])
         try:
             pid = rng.choice(jobs).pid
