@@ -26,7 +26,7 @@ endif
 ## Configuration ---------------------------------------------------------------
 
 # These goals work before anything is configured, and on a machine without autoconf.
-UNCONFIGURED := setup check check-quick lint torture fuzz machines demo bench bench-quick coverage \
+UNCONFIGURED := setup check check-quick check-aarch64 lint torture fuzz machines demo bench bench-quick coverage \
 	sanitize sanitize-thread analyze \
 	clean deb distclean format help
 ifneq ($(filter-out $(UNCONFIGURED),$(or $(MAKECMDGOALS),all)),)
@@ -280,7 +280,7 @@ lint-run: all
 # Long runs of what make check runs briefly.
 LONG ?= 3600
 
-.PHONY: torture fuzz machines
+.PHONY: torture fuzz machines check-aarch64
 torture:			## everything moves under real programs, for LONG seconds; each call fails
 	@+HRESV_SQUEEZE_SECONDS=$(LONG) HRESV_ENDURE_SECONDS=$(LONG) HRESV_FAULTS_SECONDS=0 $(again) check-run \
 		TESTS="$(addprefix tests/torture/,test-squeeze.sh test-endurance.sh run-faults.sh)"
@@ -288,6 +288,9 @@ fuzz:				## hostile input to every parser, for LONG seconds each
 	@+HRESV_FUZZ_SECONDS=$(LONG) $(again) check-run TESTS=tests/fuzz/test-fuzz.sh
 machines:			## all that is tested here on other kernels, emulated
 	@+HRESV_MACHINES=all $(again) check-run TESTS=tests/machines/test-machines.sh
+
+check-aarch64:			## built for aarch64, run on arm64 kernels, emulated
+	@+HRESV_MACHINES=all $(again) check-run TESTS=tests/machines/test-aarch64.sh
 
 .PHONY: coverage coverage-run
 coverage: setup			## run unit and fault tests, say which lines they reach

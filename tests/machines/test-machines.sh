@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# timeout: 900
+# timeout: 1500
 #
 # Other kernels, two nodes, groups of version 1, huge pages counted as memory, books the
 # kernel has spoilt: in machines emulated in software, each with a pool of its own. HRESV_MACHINES=all
@@ -59,7 +59,7 @@ when_all_are_run() {
 test_linux_5_10_holds() {
 	when_all_are_run
 	# shellcheck disable=SC2046
-	in_machine 5.10 guest_limit=600 -- $(usual) tests/machines/guest-nodes
+	in_machine 5.10 guest_limit=600 -- $(all_of kernel) tests/machines/guest-nodes tests/preload/test-mmap
 }
 
 test_linux_6_1_with_groups_of_version_1_holds() {

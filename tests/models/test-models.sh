@@ -71,4 +71,13 @@ test_freed_fails_with_any_step_left_out() {
 	done
 }
 
+test_copier_holds() { holds copier; }
+
+test_copier_fails_with_any_step_left_out() {
+	local step
+	for step in NO_GATE WAIT_FOR_CLAIM WAIT_FOR_GATE; do
+		fails copier -D$step
+	done
+}
+
 run_tests "$@"
