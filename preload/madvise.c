@@ -6,16 +6,33 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#include "core/base/stack.h"
 #include "core/facts/pidfd.h"
 #include "core/route.h"
 #include "preload/call.h"
 #include "preload/parts.h"
 
+struct advice {
+	uintptr_t at;
+	size_t bytes;
+	int advice;
+};
+
+static long route(void *arg)
+{
+	const struct advice a = *(const struct advice *)arg;
+
+	return route_advise(a.at, a.bytes, a.advice);
+}
+
+/* A coroutine gives up what lies below its frames; ours would be in there. */
 static long advise(void *at, size_t bytes, int advice)
 {
-	if (route_concerns((uintptr_t)at, bytes))
-		return route_advise((uintptr_t)at, bytes, advice);
-	return sys_madvise((uintptr_t)at, bytes, advice);
+	struct advice a = { (uintptr_t)at, bytes, advice };
+
+	if (route_concerns(a.at, bytes))
+		return stack_clear_of(a.at, a.at + bytes, route, &a);
+	return sys_madvise(a.at, bytes, advice);
 }
 
 HRESV_EXPORT int madvise(void *at, size_t bytes, int advice)

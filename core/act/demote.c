@@ -13,7 +13,9 @@
  *    waits while writers are held: that is when to look.
  * 2. The swap replaces the write-protected mapping, so its registration is gone
  *    with it; only the waiters must be woken.
- * 3. Kernels before 6.7 place mappings on any line: there no THP comes, and page
+ * 3. The caller may run on the page, a coroutine whose neighbour gets its guard: it would wait
+ *    for itself, or what it pushes after the copy would be lost.
+ * 4. Kernels before 6.7 place mappings on any line: there no THP comes, and page
  *    tables move entry by entry.
  */
 #include "core/act/demote.h"
@@ -33,6 +35,7 @@
 #include "core/base/align.h"
 #include "core/base/mem.h"
 #include "core/base/probe.h"
+#include "core/base/stack.h"
 #include "core/base/sys.h"
 
 static bool shared_elsewhere;	/* atomic */
@@ -188,6 +191,7 @@ static long carry_over(const struct demotion *d, uintptr_t small)
 	return carry(small + d->from, lo, d->keep, d->word);
 }
 
+/* Nobody stores to the page meanwhile, this thread included: it may run on it. */
 static int swap(const struct demotion *d, uintptr_t small)
 {
 	struct writers w;
@@ -216,14 +220,27 @@ static int swap(const struct demotion *d, uintptr_t small)
 	return 0;
 }
 
+struct swap {
+	const struct demotion *d;
+	uintptr_t small;
+};
+
+static long make_swap(void *arg)
+{
+	const struct swap *s = arg;
+
+	return swap(s->d, s->small);
+}
+
 static int try_replace(struct demotion *d)
 {
 	long small = make_small(d);
+	struct swap s = { d, (uintptr_t)small };
 	int err;
 
 	if (sys_failed(small))
 		return (int)small;
-	err = swap(d, (uintptr_t)small);
+	err = (int)stack_clear_of(d->at, d->at + d->bytes, make_swap, &s);
 	if (err)
 		sys_munmap((uintptr_t)small, d->bytes);
 	return err;

@@ -32,6 +32,7 @@
 #include "core/base/lock.h"
 #include "core/base/mem.h"
 #include "core/base/probe.h"
+#include "core/base/stack.h"
 #include "core/base/sys.h"
 #include "core/facts/maps.h"
 
@@ -169,25 +170,32 @@ static bool is_as_remembered(uintptr_t at, page_word word)
 	       !facts.shared && !facts.huge && facts.prot == word_prot(word);
 }
 
-/* The huge page at @aside, with the content of [at, at + GRANULE), in its place. */
-static bool swap(uintptr_t aside, uintptr_t at, int prot)
+struct swap {
+	uintptr_t aside, at;
+	int prot;
+};
+
+/* The huge page aside, with the content of the granule, in its place. The caller may run on it. */
+static long swap(void *arg)
 {
+	const struct swap *s = arg;
+	const uintptr_t aside = s->aside, at = s->at;
 	struct writers w;
 
 	if (sys_madvise(at, GRANULE, ADVICE_POPULATE_READ) != 0 ||
-	    writers_hold(at, GRANULE, prot, &w) != 0)
-		return false;
+	    writers_hold(at, GRANULE, s->prot, &w) != 0)
+		return -EBUSY;
 	if (inflight_settle() != 0 || carry_has_pins()) {
 		writers_give_up(&w);
-		return false;
+		return -EBUSY;
 	}
 	memcpy((void *)aside, (const void *)at, GRANULE);
 	if (sys_failed(sys_mremap(aside, GRANULE, GRANULE, MREMAP_MAYMOVE | MREMAP_FIXED, at))) {
 		writers_give_up(&w);
-		return false;
+		return -EBUSY;
 	}
 	writers_release(&w);
-	return true;
+	return 0;
 }
 
 enum outcome { PROMOTED, LEFT, SHORT };
@@ -195,7 +203,7 @@ enum outcome { PROMOTED, LEFT, SHORT };
 static enum outcome promote_one(const struct backing *how, uintptr_t at, page_word word, bool asked)
 {
 	struct backing mine = *how;
-	uintptr_t aside;
+	struct swap s = { .at = at };
 	size_t got;
 
 	if (!asked && !is_touched(at)) {
@@ -205,10 +213,11 @@ static enum outcome promote_one(const struct backing *how, uintptr_t at, page_wo
 	if (!is_as_remembered(at, word))
 		return LEFT;
 	mine.prot = word_prot(word);
-	if (backing_make(&mine, 1, 0, &aside, &got) != 0)
+	if (backing_make(&mine, 1, 0, &s.aside, &got) != 0)
 		return SHORT;
-	if (!swap(aside, at, mine.prot)) {
-		sys_munmap(aside, GRANULE);
+	s.prot = mine.prot;
+	if (stack_clear_of(at, at + GRANULE, swap, &s) != 0) {
+		sys_munmap(s.aside, GRANULE);
 		return LEFT;
 	}
 	stats_hold(GRANULE);

@@ -31,6 +31,7 @@
 #include "core/act/writers.h"
 #include "core/base/align.h"
 #include "core/base/mem.h"
+#include "core/base/stack.h"
 #include "core/base/sys.h"
 #include "core/facts/linux.h"
 
@@ -110,19 +111,37 @@ static int zero(uintptr_t lo, uintptr_t hi, page_word word)
 	return 0;
 }
 
-static void swap_out_if_empty(uintptr_t at, page_word word)
+struct page {
+	uintptr_t at;
+	page_word word;
+};
+
+static long swap_out_held(void *arg)
 {
+	const struct page *p = arg;
+	const uintptr_t at = p->at;
+	const page_word word = p->word;
 	const size_t bytes = word_page_bytes(word);
 	struct writers w;
+	int err = writers_hold(at, bytes, word_prot(word), &w);
 
-	if (!(word_prot(word) & PROT_READ) || word_pkey(word) || !mem_is_zero(at, bytes) ||
-	    writers_hold(at, bytes, word_prot(word), &w) != 0)
-		return;
+	if (err)
+		return err;
 	if (inflight_settle() == 0 && !carry_has_pins() && mem_is_zero(at, bytes) &&
 	    swap_out(at, at + bytes, word) == 0)
 		writers_release(&w);
 	else
 		writers_give_up(&w);
+	return 0;
+}
+
+static void swap_out_if_empty(uintptr_t at, page_word word)
+{
+	const size_t bytes = word_page_bytes(word);
+	struct page p = { at, word };
+
+	if ((word_prot(word) & PROT_READ) && !word_pkey(word) && mem_is_zero(at, bytes))
+		stack_clear_of(at, at + bytes, swap_out_held, &p);
 }
 
 /* Small pages know how to be given up. */

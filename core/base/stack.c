@@ -1,24 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* stack.c - the stack pointer changed around one call */
+/* stack.c - the pointer changed for the time of a call */
 #include "core/base/stack.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/base/mem.h"
 
 #define STACK_BYTES ((size_t)64 << 10)
+/* How far frames of ours reach, and a signal's with all registers. */
+#define BELOW ((uintptr_t)32 << 10)
+#define ABOVE ((uintptr_t)4 << 10)
 
-void stack_switch(void (*run)(void *arg), void *arg, void *top)
-	__attribute__((visibility("hidden")));
+/* long stack_call(call, arg, top): nothing is pushed on the old stack while it runs. */
+long stack_call(long (*call)(void *arg), void *arg, void *top) __attribute__((visibility("hidden")));
 
 #if defined(__x86_64__)
 __asm__(".text\n"
-	".hidden stack_switch\n"
-	".globl stack_switch\n"
-	".type stack_switch, @function\n"
-	"stack_switch:\n"
+	".hidden stack_call\n"
+	".globl stack_call\n"
+	".type stack_call, @function\n"
+	"stack_call:\n"
 	"	.cfi_startproc\n"
+	"	endbr64\n"
 	"	pushq %rbp\n"
 	"	.cfi_def_cfa_offset 16\n"
 	"	.cfi_offset %rbp, -16\n"
@@ -33,39 +38,76 @@ __asm__(".text\n"
 	"	.cfi_def_cfa %rsp, 8\n"
 	"	ret\n"
 	"	.cfi_endproc\n"
-	".size stack_switch, . - stack_switch\n");
+	".size stack_call, . - stack_call\n");
 #elif defined(__aarch64__)
 __asm__(".text\n"
-	".hidden stack_switch\n"
-	".globl stack_switch\n"
-	".type stack_switch, %function\n"
-	"stack_switch:\n"
+	".hidden stack_call\n"
+	".globl stack_call\n"
+	".type stack_call, %function\n"
+	"stack_call:\n"
 	"	.cfi_startproc\n"
+	"	hint #34\n"
 	"	stp x29, x30, [sp, #-16]!\n"
 	"	.cfi_def_cfa_offset 16\n"
-	"	.cfi_offset x29, -16\n"
-	"	.cfi_offset x30, -8\n"
+	"	.cfi_offset 29, -16\n"
+	"	.cfi_offset 30, -8\n"
 	"	mov x29, sp\n"
-	"	.cfi_def_cfa_register x29\n"
+	"	.cfi_def_cfa_register 29\n"
 	"	mov sp, x2\n"
 	"	mov x9, x0\n"
 	"	mov x0, x1\n"
 	"	blr x9\n"
 	"	mov sp, x29\n"
 	"	ldp x29, x30, [sp], #16\n"
-	"	.cfi_def_cfa sp, 0\n"
+	"	.cfi_def_cfa 31, 0\n"
+	"	.cfi_restore 29\n"
+	"	.cfi_restore 30\n"
 	"	ret\n"
 	"	.cfi_endproc\n"
-	".size stack_switch, . - stack_switch\n");
+	".size stack_call, . - stack_call\n");
 #endif
 
-int stack_run(void (*run)(void *arg), void *arg)
+/* Frames of callers above, of what is called below. */
+static bool lies_in(uintptr_t here, uintptr_t lo, uintptr_t hi)
+{
+	return here + ABOVE > lo && here < hi + BELOW;
+}
+
+struct job {
+	void (*run)(void *arg);
+	void *arg;
+};
+
+static long do_job(void *arg)
+{
+	const struct job *j = arg;
+
+	j->run(j->arg);
+	return 0;
+}
+
+static long call_elsewhere(long (*call)(void *arg), void *arg)
 {
 	char *stack = mem_pages(STACK_BYTES);
+	long got;
 
 	if (!stack)
 		return -ENOMEM;
-	stack_switch(run, arg, stack + STACK_BYTES);
+	got = stack_call(call, arg, stack + STACK_BYTES);
 	mem_pages_free(stack, STACK_BYTES);
-	return 0;
+	return got;
+}
+
+int stack_run(void (*run)(void *arg), void *arg)
+{
+	struct job j = { run, arg };
+
+	return (int)call_elsewhere(do_job, &j);
+}
+
+long stack_clear_of(uintptr_t lo, uintptr_t hi, long (*call)(void *arg), void *arg)
+{
+	if (!lies_in((uintptr_t)__builtin_frame_address(0), lo, hi))
+		return call(arg);
+	return call_elsewhere(call, arg);
 }
