@@ -3,6 +3,7 @@
 #include "core/base/stack.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/base/mem.h"
@@ -59,13 +60,24 @@ __asm__(".text\n"
 	".size stack_switch, . - stack_switch\n");
 #endif
 
+/* For when the kernel has no mapping left; one at a time. */
+static struct {
+	char stack[STACK_BYTES] __attribute__((aligned(16)));
+	bool taken;		/* atomic */
+} spare;
+
 int stack_run(void (*run)(void *arg), void *arg)
 {
 	char *stack = mem_pages(STACK_BYTES);
 
-	if (!stack)
+	if (stack) {
+		stack_switch(run, arg, stack + STACK_BYTES);
+		mem_pages_free(stack, STACK_BYTES);
+		return 0;
+	}
+	if (__atomic_exchange_n(&spare.taken, true, __ATOMIC_ACQUIRE))
 		return -ENOMEM;
-	stack_switch(run, arg, stack + STACK_BYTES);
-	mem_pages_free(stack, STACK_BYTES);
+	stack_switch(run, arg, spare.stack + STACK_BYTES);
+	__atomic_store_n(&spare.taken, false, __ATOMIC_RELEASE);
 	return 0;
 }
