@@ -40,18 +40,22 @@ struct fd_kept {
 
 static inline struct fd_kept fd_keep(int fd)
 {
-	struct stat st = { .st_dev = 0 };
+	struct stat st;
 
-	sys_fstat(fd, &st);
+	if (sys_fstat(fd, &st) != 0)
+		return (struct fd_kept){ .fd = fd };
 	return (struct fd_kept){ fd, st.st_dev, st.st_ino };
 }
 
 static inline void fd_close_kept(const struct fd_kept *k)
 {
 	struct stat st;
+	long err = sys_fstat(k->fd, &st);
 
-	if (sys_fstat(k->fd, &st) == 0 && st.st_dev == k->device && st.st_ino == k->inode)
-		sys_close(k->fd);
+	if (err == -EBADF ||
+	    (!err && k->inode && (st.st_dev != k->device || st.st_ino != k->inode)))
+		return;
+	sys_close(k->fd);
 }
 
 /*
