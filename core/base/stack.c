@@ -73,6 +73,29 @@ static bool lies_in(uintptr_t here, uintptr_t lo, uintptr_t hi)
 	return here + ABOVE > lo && here < hi + BELOW;
 }
 
+/* For when the kernel has no mapping left; one at a time. */
+static struct {
+	char stack[STACK_BYTES] __attribute__((aligned(16)));
+	bool taken;		/* atomic */
+} spare;
+
+static long call_elsewhere(long (*call)(void *arg), void *arg)
+{
+	char *stack = mem_pages(STACK_BYTES);
+	long got;
+
+	if (stack) {
+		got = stack_call(call, arg, stack + STACK_BYTES);
+		mem_pages_free(stack, STACK_BYTES);
+		return got;
+	}
+	if (__atomic_exchange_n(&spare.taken, true, __ATOMIC_ACQUIRE))
+		return -ENOMEM;
+	got = stack_call(call, arg, spare.stack + STACK_BYTES);
+	__atomic_store_n(&spare.taken, false, __ATOMIC_RELEASE);
+	return got;
+}
+
 struct job {
 	void (*run)(void *arg);
 	void *arg;
@@ -84,18 +107,6 @@ static long do_job(void *arg)
 
 	j->run(j->arg);
 	return 0;
-}
-
-static long call_elsewhere(long (*call)(void *arg), void *arg)
-{
-	char *stack = mem_pages(STACK_BYTES);
-	long got;
-
-	if (!stack)
-		return -ENOMEM;
-	got = stack_call(call, arg, stack + STACK_BYTES);
-	mem_pages_free(stack, STACK_BYTES);
-	return got;
 }
 
 int stack_run(void (*run)(void *arg), void *arg)

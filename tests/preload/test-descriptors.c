@@ -61,6 +61,19 @@ static void change_parts(char *at)
 	expect_descriptors();
 }
 
+PROGRAM(moves_and_grows)
+{
+	char *at = map_then_run_out();
+	char *place = mmap(NULL, 4 * BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *to;
+
+	EXPECT_EQ(mremap(at, BYTES, 5 * MIB + 4096, 0), at);
+	to = mremap(at, 5 * MIB + 4096, 12 * MIB, MREMAP_MAYMOVE);
+	REQUIRE_NE(to, MAP_FAILED);
+	EXPECT_EQ(mremap(to, 3 * MIB, 3 * MIB, MREMAP_MAYMOVE | MREMAP_FIXED, place + 4096), place + 4096);
+	EXPECT_TRUE(holds_pages(place + 4096, 3 * MIB, 4));
+	expect_descriptors();
+}
+
 PROGRAM(changes_parts)
 {
 	change_parts(map_then_run_out());
@@ -177,6 +190,11 @@ static void expect_right(const char *name)
 TEST(parts_of_huge_pages_change_without_a_descriptor)
 {
 	expect_right("changes_parts");
+}
+
+TEST(memory_moves_and_grows_without_a_descriptor)
+{
+	expect_right("moves_and_grows");
 }
 
 TEST(parts_that_may_not_be_read_change_without_a_descriptor)
