@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 
+#include "core/act/apart_maps.h"
 #include "core/act/cow.h"
 #include "core/act/move.h"
 #include "core/act/pagemap.h"
@@ -56,7 +57,7 @@ static bool is_several(uintptr_t at, size_t bytes)
 {
 	uintptr_t end;
 
-	return maps_read_end("", at, &end) == 0 && end < at + bytes;
+	return apart_read_end(at, &end) == 0 && end < at + bytes;
 }
 
 static long move_several(uintptr_t at, size_t bytes, uintptr_t to)

@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 
-#include "core/act/apart.h"
+#include "core/act/apart_maps.h"
 #include "core/act/cut.h"
 #include "core/act/move.h"
 #include "core/act/pagemap.h"
@@ -160,7 +160,7 @@ static bool goes_on(uintptr_t at)
 	if (pagemap_get(at) & WORD_KIND_MASK)
 		return true;
 	return (pagemap_get(at - 1) & WORD_KIND_MASK) &&
-	       apart_read_maps(at, at + mem_page_bytes(), &f) == 0 && f.shared && f.anonymous;
+	       apart_read_range(at, at + mem_page_bytes(), &f) == 0 && f.shared && f.anonymous;
 }
 
 /*
@@ -172,7 +172,7 @@ static long view_piece(const struct remap *r, uintptr_t lo, uintptr_t to, uintpt
 	const uintptr_t end = r->at + r->new_bytes;
 	uintptr_t hi;
 
-	if (maps_read_end("", lo, &hi) != 0)
+	if (apart_read_end(lo, &hi) != 0)
 		return -EFAULT;
 	if (hi >= end || !goes_on(hi))
 		hi = end;
@@ -261,7 +261,7 @@ static long move_foreign(struct remap *r)
 {
 	const size_t page = mem_page_bytes();
 	size_t bytes = r->bytes && r->bytes != r->new_bytes ? r->bytes : page;
-	long err = apart_read_maps(r->at, r->at + bytes, &r->facts);
+	long err = apart_read_range(r->at, r->at + bytes, &r->facts);
 
 	if (!err && (r->bytes || r->facts.shared))
 		err = clear_place(r);
@@ -312,7 +312,7 @@ static bool changes_nothing(const struct remap *r)
 static int read_facts(struct remap *r, size_t bytes)
 {
 	struct claim c = pagemap_claim(r->at, r->at + bytes);
-	int err = apart_read_maps(r->at, r->at + bytes, &r->facts);
+	int err = apart_read_range(r->at, r->at + bytes, &r->facts);
 
 	pagemap_unclaim(&c);
 	return err;

@@ -81,34 +81,3 @@ int apart_run(void (*step)(void *arg), void *arg)
 	mem_pages_free(e, sizeof(*e));
 	return err;
 }
-
-struct reading {
-	uintptr_t lo, hi;
-	struct map_facts facts;
-	int err;
-};
-
-static void read_maps(void *arg)
-{
-	struct reading *r = arg;
-
-	r->err = maps_read_range("", r->lo, r->hi, &r->facts);
-}
-
-int apart_read_maps(uintptr_t lo, uintptr_t hi, struct map_facts *ret_facts)
-{
-	int err = maps_read_range("", lo, hi, ret_facts);
-	struct reading *r;
-
-	if (err != -EMFILE)
-		return err;
-	r = mem_pages(sizeof(*r));
-	if (!r)
-		return -ENOMEM;
-	r->lo = lo;
-	r->hi = hi;
-	err = apart_run(read_maps, r) == 0 ? r->err : -ENOMEM;
-	*ret_facts = r->facts;
-	mem_pages_free(r, sizeof(*r));
-	return err;
-}

@@ -10,10 +10,6 @@
 #ifndef HRESV_CORE_ACT_APART_H
 #define HRESV_CORE_ACT_APART_H
 
-#include <stdint.h>
-
-#include "core/facts/maps.h"
-
 /**
  * apart_run - call @step(@arg) in such a thread, and wait until it is gone
  * @arg: not on the caller's stack, which may be what writers are held from
@@ -23,8 +19,5 @@
  * Return: 0 when it was called; -errno when there is no thread to be had.
  */
 int apart_run(void (*step)(void *arg), void *arg);
-
-/* maps_read_range() of this process, wherever that takes. */
-int apart_read_maps(uintptr_t lo, uintptr_t hi, struct map_facts *ret_facts);
 
 #endif

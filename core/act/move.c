@@ -17,6 +17,7 @@
 #include <linux/mman.h>
 #include <sys/mman.h>
 
+#include "core/act/apart_maps.h"
 #include "core/act/attach.h"
 #include "core/act/cow.h"
 #include "core/act/cut.h"
@@ -100,7 +101,7 @@ static int look(struct moving *m)
 	int err = note_runs(m);
 
 	if (!err)
-		err = maps_read_ends("", m->at, m->at + m->bytes, &ends);
+		err = apart_read_ends(m->at, m->at + m->bytes, &ends);
 	if (!err)
 		err = note_pieces(m, (const uintptr_t *)ends.at);
 	blob_free(&ends);
