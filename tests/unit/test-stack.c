@@ -47,14 +47,30 @@ static long no_memory(long nr, const long args[6], bool *ret_handled)
 	return -ENOMEM;
 }
 
-TEST(call_that_gets_no_stack_is_not_made)
+/* Runs on the one stack that is always there; who asks for another gets none. */
+static long ask_again(void *arg)
+{
+	const uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+	callee = here;
+	return stack_clear_of(here - 4096, here + 4096, note, arg);
+}
+
+TEST(call_is_made_on_a_spare_stack_where_no_memory_is_left_and_not_on_the_same_twice)
 {
 	const uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 	int value = 6;
+	long first, second, again;
+	uintptr_t where;
 
-	callee = 0;
 	sys_set_hook(no_memory);
-	EXPECT_EQ(stack_clear_of(here - 4096, here + 4096, note, &value), -ENOMEM);
+	first = stack_clear_of(here - 4096, here + 4096, note, &value);
+	where = callee;
+	second = stack_clear_of(here - 4096, here + 4096, ask_again, &value);
+	again = stack_clear_of(here - 4096, here + 4096, note, &value);
 	sys_set_hook(NULL);
-	EXPECT_EQ(callee, 0);
+	EXPECT_EQ(first, 7);
+	EXPECT_FALSE(where >= here - MIB && where < here + MIB);
+	EXPECT_EQ(second, -ENOMEM);
+	EXPECT_EQ(again, 7);
 }
