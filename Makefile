@@ -170,7 +170,8 @@ $(BUILD)/libhresv-malloc.a: $(CORE_OBJ) $(API_OBJ) $(ALLOCATOR_OBJ) $(ALONE_OBJ)
 	rm -f $@ && $(AR) rcsD $@ $(BUILD)/obj/libhresv-malloc.o
 
 # Everything libhresv.so is, from other defaults (compat/start.c).
-$(COMPAT_SO): $(CORE_OBJ) $(PRELOAD_OBJ) $(ALLOCATOR_OBJ) $(COMPAT_OBJ) \
+# Without late.c: who stands in front of its open() shows it another machine (compat/sizes.c).
+$(COMPAT_SO): $(CORE_OBJ) $(filter-out %/late.o,$(PRELOAD_OBJ)) $(ALLOCATOR_OBJ) $(COMPAT_OBJ) \
 		$(srcdir)/compat/libhugetlbfs.map
 	$(call link_shared,libhugetlbfs.so.0,compat/libhugetlbfs.map,-Wl$(comma)-z$(comma)initfirst $(filter %.o,$^) $(if $(ALLOCATOR_OBJ),$(JEMALLOC)))
 

@@ -42,8 +42,8 @@ static void *from_engine(size_t align, size_t bytes)
 			  bytes, align);
 }
 
-/* @align is a power of two of at least 16. */
-static void *take(size_t align, size_t bytes)
+/* @align is a power of two of at least 16; @by: whose it is where it isn't ours (next.h). */
+static void *take(size_t align, size_t bytes, const struct next *(*by)(void))
 {
 	void *early;
 
@@ -56,10 +56,35 @@ static void *take(size_t align, size_t bytes)
 	case MODE_OURS:
 		return from_engine(align, bytes);
 	case MODE_NEXT:
-		return next()->memalign(align, bytes);
+		return by()->memalign(align, bytes);
 	default:
 		return early;
 	}
+}
+
+static const struct next *by_memalign(void)
+{
+	return NEXT_BY(memalign);
+}
+
+static const struct next *by_posix_memalign(void)
+{
+	return NEXT_BY(posix_memalign);
+}
+
+static const struct next *by_valloc(void)
+{
+	return NEXT_BY(valloc);
+}
+
+static const struct next *by_pvalloc(void)
+{
+	return NEXT_BY(pvalloc);
+}
+
+static const struct next *by_aligned_alloc(void)
+{
+	return NEXT_BY(aligned_alloc);
 }
 
 HRESV_EXPORT void *memalign(size_t align, size_t bytes)
@@ -68,12 +93,16 @@ HRESV_EXPORT void *memalign(size_t align, size_t bytes)
 		errno = EINVAL;
 		return NULL;
 	}
-	return take(power_of_two(align), bytes);
+	return take(power_of_two(align), bytes, by_memalign);
 }
 
 HRESV_EXPORT void *aligned_alloc(size_t align, size_t bytes)
 {
-	return memalign(align, bytes);
+	if (align > SIZE_MAX / 2 + 1) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return take(power_of_two(align), bytes, by_aligned_alloc);
 }
 
 /* errno stays as it was: the result says it all. */
@@ -84,7 +113,7 @@ HRESV_EXPORT int posix_memalign(void **ret_at, size_t align, size_t bytes)
 
 	if (!is_power_of_two(align) || align % sizeof(void *) != 0)
 		return EINVAL;
-	at = take(power_of_two(align), bytes);
+	at = take(power_of_two(align), bytes, by_posix_memalign);
 	errno = saved;
 	if (!at)
 		return ENOMEM;
@@ -94,7 +123,7 @@ HRESV_EXPORT int posix_memalign(void **ret_at, size_t align, size_t bytes)
 
 HRESV_EXPORT void *valloc(size_t bytes)
 {
-	return take(mem_page_bytes(), bytes);
+	return take(mem_page_bytes(), bytes, by_valloc);
 }
 
 HRESV_EXPORT void *pvalloc(size_t bytes)
@@ -105,5 +134,5 @@ HRESV_EXPORT void *pvalloc(size_t bytes)
 		errno = ENOMEM;
 		return NULL;
 	}
-	return take(page, bytes ? align_up(bytes, page) : page);
+	return take(page, bytes ? align_up(bytes, page) : page, by_pvalloc);
 }

@@ -225,6 +225,8 @@ HRESV_EXPORT void *reallocarray(void *at, size_t n, size_t each)
 		errno = ENOMEM;
 		return NULL;
 	}
+	if (!mode_is_fast() && !early_owns(at) && mode_settled() == MODE_NEXT)
+		return NEXT_BY(reallocarray)->realloc(at, bytes);
 	return realloc(at, bytes);
 }
 
@@ -247,12 +249,17 @@ HRESV_EXPORT size_t malloc_usable_size(void *at)
 HRESV_EXPORT void free_sized(void *at, size_t bytes)
 {
 	(void)bytes;
-	free(at);
+	if (at && !mode_is_fast() && !early_owns(at) && mode_settled() == MODE_NEXT)
+		NEXT_BY(free_sized)->free(at);
+	else
+		free(at);
 }
 
 HRESV_EXPORT void free_aligned_sized(void *at, size_t align, size_t bytes)
 {
 	(void)align;
-	(void)bytes;
-	free(at);
+	if (at && !mode_is_fast() && !early_owns(at) && mode_settled() == MODE_NEXT)
+		NEXT_BY(free_aligned_sized)->free(at);
+	else
+		free_sized(at, bytes);
 }

@@ -17,11 +17,16 @@
 #pragma weak dlsym
 #pragma weak dladdr1
 
-static struct next found;
+static struct next behind, front;
 
 const struct next *next(void)
 {
-	return &found;
+	return &behind;
+}
+
+const struct next *next_front(void)
+{
+	return &front;
 }
 
 /*
@@ -44,14 +49,17 @@ static bool is_ours(void *at, void *ours)
 }
 
 /* The first of that name that isn't ours: one in front of us, or the next. */
-static void *find(const char *name, void *ours)
+static void find(const char *name, void *ours, void **ret_front, void **ret_behind)
 {
 	void *at = dlsym(RTLD_DEFAULT, name);
 
-	return is_ours(at, ours) ? dlsym(RTLD_NEXT, name) : at;
+	*ret_behind = dlsym(RTLD_NEXT, name);
+	*ret_front = is_ours(at, ours) ? *ret_behind : at;
 }
 
-#define FIND(name) (*(void **)(void *)&found.name = find(#name, (void *)(uintptr_t)name))
+#define FIND(name)                                                                            \
+	find(#name, (void *)(uintptr_t)name, (void **)(void *)&front.name,                    \
+	     (void **)(void *)&behind.name)
 
 static enum { NOT_LOOKED, IN_FRONT, BEHIND } other;
 
@@ -77,6 +85,7 @@ bool next_find(void)
 	FIND(malloc);
 	FIND(calloc);
 	FIND(realloc);
+	FIND(reallocarray);
 	FIND(free);
 	FIND(memalign);
 	FIND(aligned_alloc);
@@ -103,6 +112,6 @@ bool next_find(void)
 	FIND(mallctlnametomib);
 	FIND(mallctlbymib);
 	FIND(malloc_stats_print);
-	return found.malloc && found.calloc && found.realloc && found.free &&
-	       found.posix_memalign && found.memalign && found.malloc_usable_size;
+	return behind.malloc && behind.calloc && behind.realloc && behind.free &&
+	       behind.posix_memalign && behind.memalign && behind.malloc_usable_size;
 }

@@ -15,6 +15,7 @@ struct next {
 	void *(*malloc)(size_t);
 	void *(*calloc)(size_t, size_t);
 	void *(*realloc)(void *, size_t);
+	void *(*reallocarray)(void *, size_t, size_t);
 	void (*free)(void *);
 	void *(*memalign)(size_t, size_t);
 	void *(*aligned_alloc)(size_t, size_t);
@@ -61,7 +62,19 @@ bool next_is_in_front(void);
  */
 void next_look(void);
 
-/* After next_find() was true. */
+/*
+ * After next_find() was true. Behind us: for who calls us by a name that is defined in
+ * front of us too, and so passes on to the next as we do (a profiler's wrapper).
+ */
 const struct next *next(void);
+
+/*
+ * The first there is: whose memory it is that a function works on which the one in front
+ * of us doesn't define, and ours is made of others.
+ */
+const struct next *next_front(void);
+
+/* The table for a call of ours by @name. */
+#define NEXT_BY(name) (next_front()->name == next()->name ? next_front() : next())
 
 #endif

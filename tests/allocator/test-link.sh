@@ -101,6 +101,72 @@ test_program_with_the_library_or_the_archive_forks() {
 	timeout -s KILL 50 ./static fork_with_threads || fail "static: $?"
 }
 
+# As a profiler's does: counts, and passes on to whoever comes next, which are we.
+test_wrapper_in_front_that_passes_on_gets_to_the_next_malloc() {
+	cat >wrap.c <<-'END'
+		#define _GNU_SOURCE
+		#include <dlfcn.h>
+		#include <stdio.h>
+		#include <stdlib.h>
+		#include <unistd.h>
+		static void *(*next_malloc)(size_t), *(*next_realloc)(void *, size_t);
+		static void *(*next_memalign)(size_t, size_t);
+		static void (*next_free)(void *);
+		static long taken, given;
+		static void find(void)
+		{
+			next_malloc = dlsym(RTLD_NEXT, "malloc");
+			next_realloc = dlsym(RTLD_NEXT, "realloc");
+			next_memalign = dlsym(RTLD_NEXT, "memalign");
+			next_free = dlsym(RTLD_NEXT, "free");
+		}
+		void *malloc(size_t n) { if (!next_malloc) find(); taken++; return next_malloc(n); }
+		void *realloc(void *p, size_t n) { if (!next_realloc) find(); taken += !p; return next_realloc(p, n); }
+		void *memalign(size_t a, size_t n) { if (!next_memalign) find(); taken++; return next_memalign(a, n); }
+		void free(void *p) { if (!next_free) find(); given += !!p; next_free(p); }
+		__attribute__((destructor)) static void tell(void) { dprintf(1, "%ld %ld\n", taken, given); }
+	END
+	cat >uses.c <<-'END'
+		#define _GNU_SOURCE
+		#include <malloc.h>
+		#include <stdint.h>
+		#include <stdlib.h>
+		#include <string.h>
+		int main(void)
+		{
+			char *at[6];
+			for (int i = 0; i < 1000; i++) {
+				size_t bytes = (size_t)(i + 1) * 37;
+				void *aligned;
+				if (posix_memalign(&aligned, 256, bytes) != 0 || (uintptr_t)aligned % 256)
+					return 1;
+				at[0] = malloc(bytes);
+				at[1] = reallocarray(NULL, bytes, 2);
+				at[2] = memalign(64, bytes);
+				at[3] = aligned;
+				at[4] = valloc(bytes);
+				at[5] = realloc(malloc(bytes), 3 * bytes);
+				for (int k = 0; k < 6; k++)
+					memset(at[k], k, bytes);
+				at[1] = reallocarray(at[1], bytes, 5);
+				for (int k = 0; k < 6; k++) {
+					if (at[k][0] != k || at[k][bytes - 1] != k)
+						return 2;
+					free(at[k]);
+				}
+			}
+			return 0;
+		}
+	END
+	link wrap.so wrap.c -shared -fPIC -ldl
+	link uses uses.c -fno-builtin
+	LD_PRELOAD=$tmp/wrap.so ./uses >/dev/null || fail "without us: $?"
+	pool_set 20
+	LD_PRELOAD="$tmp/wrap.so $BUILD/libhresv.so" ./uses >got || fail "it ended with $?"
+	[ "$(cut -d' ' -f2 got)" -ge 6000 ] || fail "of 6000 blocks it saw $(cat got)"
+	LD_PRELOAD="$BUILD/libhresv.so $tmp/wrap.so" ./uses >got || fail "behind us: $?"
+}
+
 test_library_linked_and_preloaded_is_one_malloc() {
 	pool_set 60
 	link heap "$heap" -L"$BUILD" -lhresv-malloc
