@@ -35,7 +35,7 @@ static const unsigned short ours_alone[] = {
 	SYS_pidfd_open, SYS_process_vm_readv, SYS_process_vm_writev, SYS_nanosleep,
 	SYS_sysinfo, SYS_mincore, SYS_get_mempolicy, SYS_set_mempolicy, SYS_getcpu,
 	SYS_sched_getaffinity, SYS_sched_setaffinity, SYS_sched_getscheduler, SYS_tgkill,
-	SYS_gettid, SYS_getpid, SYS_clock_gettime,
+	SYS_gettid, SYS_getpid, SYS_clock_gettime, SYS_prlimit64,
 };
 
 #define CALLS (sizeof(ours_alone) / sizeof(ours_alone[0]))
