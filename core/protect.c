@@ -179,7 +179,7 @@ long route_protect(uintptr_t at, size_t bytes, int prot, int pkey)
 	    (prot & (PROT_GROWSDOWN | PROT_GROWSUP)))
 		return pkey < 0 ? sys_mprotect(at, bytes, prot) :
 				  sys_pkey_mprotect(at, bytes, prot, pkey);
-	if (!(c.prot & ~PROT_PLAIN) && pagemap_is_settled(at, hi, &word) && changed(word, &c) == word)
+	if (pkey < 0 && !(c.prot & ~PROT_PLAIN) && pagemap_is_settled(at, hi, &word) && changed(word, &c) == word)
 		return 0;
 	gate_enter(&q);
 	claim = pagemap_claim(at, hi);

@@ -62,7 +62,7 @@ test_check_survives_any_binary() {
 test_report_survives_any_process_and_any_file() {
 	local RUNS_LEAST=100
 	fuzz report "$SOURCE"/tools/{report,report_print,report_json,page,proc,smaps,screen,table,json,json_read}.c \
-		"$SOURCE"/core/{base,facts,decide}/*.c "$SOURCE"/core/act/{stats,stats_table,stats_json,pagemap,fallback}.c
+		"$SOURCE"/core/{base,facts,decide}/*.c "$SOURCE"/core/act/{stats,stats_table,stats_json,pagemap,slack,fallback}.c
 }
 
 # On a pool that some of them find empty. Each is many calls that fill and move memory.
