@@ -15,13 +15,13 @@
  */
 // section: fork
 // goals: G5 G8 G9
-// cases: 256m,tight 256m,spare 4g,tight 4g,spare
+// cases: 64m,tight 64m,spare 256m,tight 256m,spare 1g,tight 1g,spare 4g,tight 4g,spare 8g,tight 8g,spare
 // brief: 4g,tight 4g,spare
 // quick: 256m,tight
 // contenders: kernel glibc glibc-thp glibc-huge jemalloc-thp mimalloc-huge tcmalloc-memfs ours ours-thp ours-copy
-// few: 4g,spare:glibc,glibc-thp,jemalloc-thp,kernel-thp,kernel-huge,ours 4g,tight:glibc,glibc-thp,kernel-thp,ours
-// pool: 256m,tight:140 256m,spare:272 4g,tight:2120 4g,spare:4200
-// memory: 256m,tight:600 256m,spare:600 4g,tight:4400 4g,spare:4400
+// few: 4g,spare:glibc,glibc-thp,jemalloc-thp,kernel-thp,kernel-huge,ours 4g,tight:glibc,glibc-thp,kernel-thp,ours 8g,tight:glibc,glibc-thp,kernel-thp,ours 8g,spare:kernel-huge,ours
+// pool: 64m,tight:40 64m,spare:72 256m,tight:140 256m,spare:272 1g,tight:530 1g,spare:1050 4g,tight:2120 4g,spare:4200 8g,tight:4240 8g,spare:8400
+// memory: 64m,tight:200 64m,spare:200 256m,tight:600 256m,spare:600 1g,tight:1400 1g,spare:1400 4g,tight:4400 4g,spare:4400 8g,tight:8800 8g,spare:600
 // pooled: kernel-huge
 // show: fork_us
 // timeout: 120
