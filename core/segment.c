@@ -315,9 +315,12 @@ static long attach_over(int id, uintptr_t at, int flags, size_t bytes)
 
 	if (got)
 		return got;
-	/* A page of ours that can't be split is not replaced in part. */
-	got = w.lo == lo && w.hi == lo + align_up(bytes, small) ? sys_shmat(id, at, flags) :
-								   -ENOMEM;
+	if (w.lo != lo || w.hi != lo + align_up(bytes, small)) {
+		/* A page of ours that can't be split is not replaced in part. */
+		undo_restore(&w);
+		return -ENOMEM;
+	}
+	got = sys_shmat(id, at, flags);
 	if (sys_failed(got))
 		undo_refused(&w);
 	else

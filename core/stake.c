@@ -108,7 +108,7 @@ static void run_beside(void *arg)
 	const struct own *own = arg;
 	const bool alone = writers_are_one();
 
-	if (!carry_has_pins())
+	if (!carry_has_pins_at_fork())
 		for (size_t i = 0; i < sizeof(own->at) / sizeof(own->at[0]); i++)
 			if (own_word(own, i))
 				demote_shared_at(align_down(own->at[i],

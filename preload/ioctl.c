@@ -10,6 +10,7 @@
 #include <linux/userfaultfd.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 
 #include "core/base/peek.h"
 #include "core/route.h"
@@ -38,7 +39,7 @@ long preload_ioctl_raw(int fd, unsigned long request, void *arg)
 {
 	long err = request == UFFDIO_REGISTER ? make_way(arg) : 0;
 
-	return err ? err : sys_ioctl(fd, request, arg);
+	return err ? err : sys_call_own(SYS_ioctl, fd, (long)request, (long)arg, 0, 0, 0);
 }
 
 HRESV_EXPORT int ioctl(int fd, unsigned long request, ...)
@@ -57,5 +58,5 @@ HRESV_EXPORT int ioctl(int fd, unsigned long request, ...)
 	}
 	if (real_ioctl)
 		return real_ioctl(fd, request, arg);
-	return (int)call_value(sys_ioctl(fd, request, arg));
+	return (int)call_value(sys_call_own(SYS_ioctl, fd, (long)request, (long)arg, 0, 0, 0));
 }

@@ -16,6 +16,7 @@
 #include <sys/uio.h>
 
 #include "core/act/pagemap.h"
+#include "core/base/narrow.h"
 #include "preload/call.h"
 #include "preload/parts.h"
 #include "preload/read.h"
@@ -45,10 +46,11 @@ HRESV_EXPORT ssize_t process_vm_writev(pid_t pid, const struct iovec *from, unsi
 				       const struct iovec *to, unsigned long n_to,
 				       unsigned long flags)
 {
-	if (flags == 0 && n_to <= UIO_MAXIOV && is_ourselves(pid) && parts_concern(to, n_to) &&
+	/* Under a filter nothing is split, and our number is not asked for (narrow.h). */
+	if (!door_is_narrow() && flags == 0 && n_to <= UIO_MAXIOV && is_ourselves(pid) && parts_concern(to, n_to) &&
 	    !has_key(to, n_to))
 		return AGAIN(call_value(sys_call(SYS_process_vm_readv, pid, (long)to, (long)n_to,
 						 (long)from, (long)n_from, 0)), to, n_to);
-	return call_value(sys_call(SYS_process_vm_writev, pid, (long)from, (long)n_from, (long)to,
-				   (long)n_to, (long)flags));
+	return call_value(sys_call_own(SYS_process_vm_writev, pid, (long)from, (long)n_from,
+				       (long)to, (long)n_to, (long)flags));
 }

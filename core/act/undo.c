@@ -235,12 +235,20 @@ void undo_restore(struct way *w)
 	blob_free(&w->was);
 }
 
+/* Run by run: each was mapped, which the place where the range begins need not have been. */
 void undo_refused(struct way *w)
 {
-	if (w->lo < w->hi && !mem_is_mapped(w->lo))
-		undo_done(w);
-	else
-		undo_restore(w);
+	for (size_t i = 0; i < w->was.bytes / sizeof(struct run); i++) {
+		const struct run *r = (const struct run *)w->was.at + i;
+
+		if (!mem_is_mapped(r->lo < w->lo ? w->lo : r->lo)) {
+			dead_forget(r->lo, r->hi);
+			continue;
+		}
+		count_back(r, 1);
+		pagemap_set(r->lo, r->hi, r->word);
+	}
+	blob_free(&w->was);
 }
 
 long undo_unmap(uintptr_t lo, uintptr_t hi, size_t bytes)

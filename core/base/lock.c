@@ -266,6 +266,11 @@ void gate_stay_out(void)
 	stays_out = true;
 }
 
+bool gate_stays_out(void)
+{
+	return stays_out;
+}
+
 enum gate_role gate_role(void)
 {
 	return stays_out ? GATE_GUEST : role;

@@ -56,6 +56,7 @@ enum gate_role gate_role(void);
 
 /* By a thread of ours: what runs in it, a handler for a trapped call, maps past us. */
 void gate_stay_out(void);
+bool gate_stays_out(void);
 
 /* The old mask of a thread that holds back its signals. */
 struct quiet {

@@ -12,6 +12,9 @@
 #include "core/base/align.h"
 #include "core/base/sys.h"
 
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
 #ifndef MADV_COLD
 #define MADV_COLD 20
 #endif
@@ -53,8 +56,12 @@ bool mem_is_present(uintptr_t at)
 bool mem_may_be_present(uintptr_t at)
 {
 	unsigned char vec = 0;
+	long err = sys_mincore(at, mem_page_bytes(), &vec);
 
-	return sys_mincore(at, mem_page_bytes(), &vec) != 0 || (vec & 1);
+	/* Where filters leave it out: what can't be had by a read is not there, and said so. */
+	if (err == -EPERM)
+		return sys_madvise(at, mem_page_bytes(), MADV_POPULATE_READ) != -EFAULT;
+	return err != 0 || (vec & 1);
 }
 
 /*

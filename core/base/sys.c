@@ -13,6 +13,8 @@
 #include <poll.h>
 #include <sys/syscall.h>
 
+#include "core/base/narrow.h"
+
 static struct {
 	sys_hook hook;
 } seam;
@@ -68,6 +70,11 @@ static __attribute__((cold, noinline)) long by_hook(long nr, long a, long b, lon
 	long value = hook ? hook(nr, args, &handled) : 0;
 
 	return handled ? value : enter(nr, a, b, c, d, e, f);
+}
+
+long sys_call_own(long nr, long a, long b, long c, long d, long e, long f)
+{
+	return door_is_narrow() ? enter(nr, a, b, c, d, e, f) : sys_call(nr, a, b, c, d, e, f);
 }
 
 long sys_call(long nr, long a, long b, long c, long d, long e, long f)

@@ -30,6 +30,9 @@ void sys_set_hook(sys_hook hook);
 /* The call itself, whatever its number: a value, or -errno. */
 long sys_call(long nr, long a, long b, long c, long d, long e, long f);
 
+/* The program's own call, made for it: no business of a narrow door (narrow.h). */
+long sys_call_own(long nr, long a, long b, long c, long d, long e, long f);
+
 /* True when @value is an errno in disguise, as the kernel returns them. */
 static inline bool sys_failed(long value)
 {
