@@ -111,15 +111,19 @@ static struct {
 
 int je_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
 {
-	handlers.prepare = prepare;
 	handlers.parent = parent;
 	handlers.child = child;
+	__atomic_store_n(&handlers.prepare, prepare, __ATOMIC_RELEASE);
 	return 0;
 }
 
-void engine_fork_prepare(void)
+bool engine_fork_prepare(void)
 {
+	/* There was no memory to start it with. */
+	if (!__atomic_load_n(&handlers.prepare, __ATOMIC_ACQUIRE))
+		return false;
 	handlers.prepare();
+	return true;
 }
 
 void engine_fork_parent(void)

@@ -15,8 +15,11 @@
 #define JEMALLOC_NO_RENAME
 #include <jemalloc/jemalloc.h>
 
-/* Its fork handlers, which take all its locks and drop or renew them. The engine is up. */
-void engine_fork_prepare(void);
+/*
+ * Its fork handlers, which take all its locks and drop or renew them. False: it never
+ * started, and the other two must not be called.
+ */
+bool engine_fork_prepare(void);
 void engine_fork_parent(void);
 void engine_fork_child(void);
 

@@ -25,9 +25,7 @@ static __thread bool engine_frozen __attribute__((tls_model("initial-exec")));
 
 static void prepare(void)
 {
-	engine_frozen = mode_freeze() == MODE_OURS;
-	if (engine_frozen)
-		engine_fork_prepare();
+	engine_frozen = mode_freeze() == MODE_OURS && engine_fork_prepare();
 }
 
 static void parent(void)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <linux/userfaultfd.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
@@ -35,9 +36,15 @@ static int make_way(const void *arg)
 	return route_make_sparse(asked.range.start, asked.range.len) == -ENOMEM ? -ENOMEM : 0;
 }
 
+/* The kernel takes 32 bits of it; who passes an int has the others set. */
+static bool registers(unsigned long request)
+{
+	return (unsigned)request == (unsigned)UFFDIO_REGISTER;
+}
+
 long preload_ioctl_raw(int fd, unsigned long request, void *arg)
 {
-	long err = request == UFFDIO_REGISTER ? make_way(arg) : 0;
+	long err = registers(request) ? make_way(arg) : 0;
 
 	return err ? err : sys_call_own(SYS_ioctl, fd, (long)request, (long)arg, 0, 0, 0);
 }
@@ -51,7 +58,7 @@ HRESV_EXPORT int ioctl(int fd, unsigned long request, ...)
 	va_start(more, request);
 	arg = va_arg(more, void *);
 	va_end(more);
-	err = request == UFFDIO_REGISTER ? make_way(arg) : 0;
+	err = registers(request) ? make_way(arg) : 0;
 	if (err) {
 		errno = -err;
 		return -1;

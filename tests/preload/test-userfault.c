@@ -71,7 +71,7 @@ static void register_missing(char *at, size_t bytes, bool by_number)
 	if (by_number)
 		REQUIRE_EQ(syscall(SYS_ioctl, filler.fd, UFFDIO_REGISTER, &r), 0);
 	else
-		REQUIRE_EQ(ioctl(filler.fd, UFFDIO_REGISTER, &r), 0);
+		REQUIRE_EQ(ioctl(filler.fd, (unsigned long)(int)UFFDIO_REGISTER, &r), 0);
 }
 
 static void fault_all(char *at, size_t bytes, const char *written)
