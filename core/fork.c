@@ -37,6 +37,7 @@
 #include "core/act/writers.h"
 #include "core/base/fd.h"
 #include "core/base/lock.h"
+#include "core/base/narrow.h"
 #include "core/base/out.h"
 #include "core/base/probe.h"
 #include "core/base/self.h"
@@ -92,6 +93,7 @@ static void forget_uninherited(uintptr_t lo, uintptr_t hi, page_word word, void 
 static void renew(bool shares_files)
 {
 	self_mark();
+	narrow_renew();
 	gate_renew();
 	front_renew();
 	belief_renew();

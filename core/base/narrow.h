@@ -18,10 +18,13 @@ void narrow_remember(void);
  * and masks of its own would not make fails with EPERM before it reaches the kernel.
  * That is every call about files, descriptors, processors, nodes and other processes;
  * time goes on by a millisecond each time it is asked for, and the process keeps the
- * number it had. Memory, futexes, masks and what the program asked for itself pass.
+ * number it had, its fork children none. Memory, futexes, masks and what the program asked for itself pass.
  */
 void narrow_door(void);
 bool door_is_narrow(void);
+
+/* In a fork child, whose number can't be asked for: none, and never its parent's. */
+void narrow_renew(void);
 
 /* Is it so of every call that would be refused? */
 bool narrow_all(bool (*is)(unsigned nr, void *arg), void *arg);

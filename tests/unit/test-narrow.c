@@ -60,6 +60,14 @@ TEST(narrow_door_is_the_same_process_in_a_child)
 	EXPECT_EQ(status, 0);
 }
 
+/* Or it would signal its parent in its own place. */
+TEST(narrow_door_gives_a_renewed_child_no_number)
+{
+	make_narrow();
+	narrow_renew();
+	EXPECT_EQ(sys_getpid(), 0);
+}
+
 /* What can't be asked may be pinned now; a fork goes by what was so before. */
 TEST(narrow_door_has_pins_but_for_a_fork)
 {
