@@ -14,6 +14,7 @@
 #include "allocator/engine.h"
 #include "allocator/mode.h"
 #include "allocator/next.h"
+#include "core/base/lock.h"
 #include "core/fork.h"
 
 /* glibc's own name: what pthread_atfork() is made of (core/fork.c). */
@@ -23,9 +24,23 @@ extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (
 /* The thread that forks has the engine's locks. */
 static __thread bool engine_frozen __attribute__((tls_model("initial-exec")));
 
+/* From here on: a handler that forked in between would thaw what this fork has frozen. */
+static __thread struct quiet quiet __attribute__((tls_model("initial-exec")));
+
 static void prepare(void)
 {
+	struct quiet q;
+
+	quiet_enter(&q);
+	quiet = q;
 	engine_frozen = mode_freeze() == MODE_OURS && engine_fork_prepare();
+}
+
+static void leave(void)
+{
+	const struct quiet q = quiet;
+
+	quiet_leave(&q);
 }
 
 static void parent(void)
@@ -33,6 +48,7 @@ static void parent(void)
 	if (engine_frozen)
 		engine_fork_parent();
 	mode_thaw();
+	leave();
 }
 
 static void child(void)
@@ -41,6 +57,7 @@ static void child(void)
 		engine_fork_child();
 	mode_renew();
 	cache_forget_idle();
+	leave();
 }
 
 __attribute__((constructor(101))) static void start(void)
